@@ -1,0 +1,130 @@
+"""Settings: read once from the environment and `.env` when a process starts, checked, and passed down."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from scheduler.domain.errors import ConfigurationError
+
+QUEUE_NAME_PATTERN = r"^[a-z0-9_-]{1,64}$"
+
+_PUBLISHED: Final = "servers.json"
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+"""`a, b` in the environment."""
+
+
+class Settings(BaseSettings):
+    """Every setting, under its environment name in lower case; seconds and bytes are plain numbers."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    database_url: SecretStr = SecretStr("")
+    redis_url: SecretStr = SecretStr("")
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=3000, ge=1, le=65535)
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1024 * 1024 * 1024)
+
+    picker_poll_seconds: float = Field(default=2.0, gt=0, le=60)
+    picker_batch_size: int = Field(default=500, ge=1, le=10_000)
+    priority_ageing_seconds: float = Field(default=60.0, gt=0)
+
+    executor_concurrency: int = Field(default=100, ge=1, le=10_000)
+    executor_queues: CommaSeparated = ()
+    lease_seconds: float = Field(default=30.0, ge=1, le=3600)
+    shutdown_grace_seconds: float = Field(default=25.0, ge=0, le=3600)
+
+    workspace_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    api_task_allow: CommaSeparated = ()
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = Field(default=25, ge=1, le=65535)
+    smtp_username: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_tls: Literal["none", "starttls", "tls"] = "none"
+    smtp_from: str = "scheduler@localhost"
+    task_modules: CommaSeparated = Field(
+        default=(), validation_alias=AliasChoices("scheduler_task_modules", "task_modules")
+    )
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=9464, ge=0, le=65535)
+    log_format: Literal["json", "console"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    data_dir: Path = Field(default=Path(".scheduler"), validation_alias=AliasChoices("scheduler_data_dir", "data_dir"))
+
+    @field_validator("executor_queues", "api_task_allow", "task_modules", "workspace_roots", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("executor_queues")
+    @classmethod
+    def _queues_are_named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.match(QUEUE_NAME_PATTERN, name):
+                raise ValueError(f"{name!r} is not a queue name (lower-case letters, digits, - and _, 64 at most)")
+        return value
+
+    @field_validator("workspace_roots")
+    @classmethod
+    def _roots_are_absolute(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        for root in value:
+            if not root.is_absolute():
+                raise ValueError(f"{str(root)!r} is not an absolute path")
+        return value
+
+    @field_validator("log_level", "smtp_tls", "log_format", mode="before")
+    @classmethod
+    def _case_does_not_matter(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @property
+    def workspaces(self) -> tuple[Path, ...]:
+        """The folders that file tasks may touch: `WORKSPACE_ROOTS`, else `workspace/` in the data folder."""
+        return self.workspace_roots or (self.data_dir.absolute() / "workspace",)
+
+
+def load_settings() -> Settings:
+    """Read the settings; raises ConfigurationError naming each wrong one, never showing a value."""
+    try:
+        return Settings()
+    except ValidationError as invalid:
+        faults = "; ".join(f"{_environment_name(str(e['loc'][0]))}: {e['msg']}" for e in invalid.errors())
+        raise ConfigurationError(f"Wrong settings: {faults}. Correct them in the environment or in .env.") from None
+
+
+def find_settings() -> Settings:
+    """The same; where they name no server, the one that a `scheduler up` with the same data folder runs."""
+    settings = load_settings()
+    published = _read_published(settings.data_dir / _PUBLISHED)
+    missing = {
+        name: SecretStr(url) for name, url in published.items() if not getattr(settings, name).get_secret_value()
+    }
+    return settings.model_copy(update=missing)
+
+
+def publish_servers(settings: Settings, *, database_url: str, redis_url: str) -> Path:
+    """Let other commands of this user find the servers; returns the file, which is to be removed with them."""
+    file = settings.data_dir / _PUBLISHED
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        json.dump({"database_url": database_url, "redis_url": redis_url}, out)
+    return file
+
+
+def _read_published(file: Path) -> dict[str, str]:
+    try:
+        return {str(name): str(url) for name, url in json.loads(file.read_text("utf-8")).items()}
+    except (OSError, ValueError):
+        return {}
+
+
+def _environment_name(field: str) -> str:
+    name = field.upper()
+    return f"SCHEDULER_{name}" if name in {"TASK_MODULES", "DATA_DIR"} else name

@@ -1,0 +1,156 @@
+"""Connections to PostgreSQL: a pool that hands out live ones, and one error when there are none."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Any, Final, LiteralString, TypeAlias
+
+import orjson
+import psycopg
+from psycopg import conninfo
+from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from scheduler.domain.errors import ConfigurationError, StoreUnavailable
+
+set_json_loads(orjson.loads)
+
+Connection: TypeAlias = "psycopg.Connection[TupleRow]"
+"""In autocommit: each statement is its own transaction unless `transaction()` says otherwise."""
+
+OLDEST_POSTGRESQL: Final = 15
+
+CHECK_SECONDS: Final = 1.5
+"""How long a connection may take to show that it lives."""
+ANSWER_SECONDS: Final = 60.0
+"""How long one may be lent: longer than any of our statements, however many rows there are."""
+
+_LOOK_SECONDS: Final = 0.5
+
+_AWAY: Final = "PostgreSQL does not answer: check that it runs and that DATABASE_URL is right."
+
+
+class Database:
+    """A pool of autocommit connections to one database, at most `max_size`; waits `timeout` seconds for one."""
+
+    def __init__(self, url: str, *, name: str, max_size: int = 8, timeout: float = 1.5) -> None:
+        try:
+            conninfo.conninfo_to_dict(url)
+        except psycopg.ProgrammingError:
+            raise ConfigurationError("DATABASE_URL is not a PostgreSQL connection URL.") from None
+        self._patience = _Patience()
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            kwargs={
+                "autocommit": True,
+                "application_name": f"scheduler {name}",
+                "connect_timeout": 5,
+                # A prepared statement keeps the plan that fitted the table when it was small: a claim made ready on
+                # an empty table scans a large one from end to end. Planning each time costs less than a millisecond.
+                "prepare_threshold": None,
+                # A peer that vanished without a word is noticed in seconds, not in TCP's quarter of an hour.
+                "keepalives_idle": 5,
+                "keepalives_interval": 2,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 10_000,
+            },
+            num_workers=1,
+            min_size=0,
+            max_size=max_size,
+            timeout=timeout,
+            max_idle=300,
+            reconnect_timeout=10,
+            name=name,
+            open=True,
+        )
+
+    @contextmanager
+    def connection(self) -> Generator[Connection]:
+        """Lend a connection; raises StoreUnavailable when there is none, or when it breaks during the block."""
+        try:
+            connection = self._live_connection()
+            try:
+                with self._patience.ends_in(ANSWER_SECONDS, connection):
+                    yield connection
+            finally:
+                self._pool.putconn(connection)
+        except (psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
+            raise StoreUnavailable(_AWAY) from error
+
+    def _live_connection(self) -> Connection:
+        """One that answers. When one does not, none of its age will: the server was restarted, and all are replaced.
+
+        The pool's own check would meet them one by one, with a second between them.
+        """
+        while True:
+            connection = self._pool.getconn()
+            try:
+                with self._patience.ends_in(CHECK_SECONDS, connection):
+                    self._pool.check_connection(connection)
+            except psycopg.OperationalError:
+                self._pool.putconn(connection)
+                self._pool.drain()
+            else:
+                return connection
+
+    def close(self) -> None:
+        """Close every connection; the pool cannot be used again."""
+        self._pool.close(timeout=2)
+
+
+class _Patience:
+    """A thread that breaks connections on which nobody answered in time: a frozen server's kernel still takes what
+    is sent, and libpq would wait for ever."""
+
+    def __init__(self) -> None:
+        self._until: dict[Connection, float] = {}
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def ends_in(self, seconds: float, connection: Connection) -> Generator[None]:
+        """Break `connection` if the block lasts longer."""
+        with self._changed:
+            self._until[connection] = time.monotonic() + seconds
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="patience", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._until.pop(connection, None)
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait(_LOOK_SECONDS)
+                now = time.monotonic()
+                for connection in [each for each, until in self._until.items() if until <= now]:
+                    del self._until[connection]
+                    _break(connection)
+
+
+def _break(connection: Connection) -> None:
+    """Let whoever waits on `connection` read its end."""
+    with suppress(OSError, psycopg.OperationalError), socket.socket(fileno=os.dup(connection.fileno())) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+def server_version(conn: Connection) -> int:
+    """The server's major version."""
+    return conn.info.server_version // 10_000
+
+
+def fetch_all(conn: Connection, statement: LiteralString, parameters: dict[str, Any]) -> list[TupleRow]:
+    """Every row of one statement."""
+    return conn.execute(statement, parameters).fetchall()
+
+
+def fetch_one(conn: Connection, statement: LiteralString, parameters: dict[str, Any]) -> TupleRow | None:
+    """The first row of one statement, or None."""
+    return conn.execute(statement, parameters).fetchone()

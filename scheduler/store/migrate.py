@@ -1,0 +1,120 @@
+"""Bring the schema up to date: the files of `sql/`, in order, each once, under a lock, with checksums."""
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, LiteralString, cast
+
+import psycopg
+
+from scheduler.domain.errors import ConfigurationError, StoreUnavailable
+from scheduler.store.connection import OLDEST_POSTGRESQL, Connection, server_version
+
+_LOCK: Final = 0x5C4ED01E
+_LOCK_PATIENCE_SECONDS: Final = 300
+_NO_TRANSACTION: Final = "-- migrate: no-transaction"
+
+_LEDGER: Final = """
+    CREATE TABLE IF NOT EXISTS schema_migrations (
+        version    integer PRIMARY KEY,
+        name       text NOT NULL,
+        sha256     text NOT NULL,
+        applied_at timestamptz NOT NULL DEFAULT now()
+    )"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of `sql/`: `0001_jobs.sql` is version 1."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """The newest version that is applied, and the newest that this program knows."""
+
+    applied: int
+    expected: int
+
+    @property
+    def is_current(self) -> bool:
+        return self.applied == self.expected
+
+
+def migrations() -> list[Migration]:
+    """Every migration this program knows, oldest first; raises ConfigurationError when the files are missing."""
+    here = Path(__file__).resolve().parent.parent
+    for folder in (here / "sql", here.parent / "sql"):  # in a wheel, in a checkout
+        if files := sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql")):
+            return [Migration(int(file.name[:4]), file.name, file.read_text("utf-8")) for file in files]
+    raise ConfigurationError("The folder sql/ with the migrations is missing: reinstall the package.")
+
+
+def migrate(url: str) -> list[str]:
+    """Apply what is missing, and return the names applied. Two at once are safe: the second waits.
+
+    Raises ConfigurationError when an applied file was edited since, or the server is too old.
+    """
+    try:
+        with psycopg.connect(url, autocommit=True, application_name="scheduler migrate", connect_timeout=5) as conn:
+            if (version := server_version(conn)) < OLDEST_POSTGRESQL:
+                raise ConfigurationError(f"PostgreSQL {version} is too old: {OLDEST_POSTGRESQL} or newer is needed.")
+            _acquire_lock(conn)
+            return _apply_missing(conn)  # closing the connection releases the lock
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"Cannot migrate: PostgreSQL does not answer ({type(error).__name__}).") from error
+
+
+def schema_state(conn: Connection) -> SchemaState:
+    """How far the schema is, and how far this program needs it."""
+    expected = migrations()[-1].version
+    if conn.execute("SELECT to_regclass('schema_migrations')").fetchone() == (None,):
+        return SchemaState(0, expected)
+    row = conn.execute("SELECT coalesce(max(version), 0) FROM schema_migrations").fetchone()
+    return SchemaState(row[0] if row else 0, expected)
+
+
+def _acquire_lock(conn: Connection) -> None:
+    """Poll for the lock: a wait inside the server holds a snapshot, and deadlocks with CREATE INDEX CONCURRENTLY."""
+    deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+    while conn.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone() != (True,):
+        if time.monotonic() > deadline:
+            raise StoreUnavailable("Another migration has held the lock for minutes: look at pg_stat_activity.")
+        time.sleep(0.1)
+
+
+def _apply_missing(conn: Connection) -> list[str]:
+    conn.execute(_LEDGER)
+    applied = dict(conn.execute("SELECT version, sha256 FROM schema_migrations").fetchall())
+    done: list[str] = []
+    for migration in migrations():
+        if (checksum := applied.get(migration.version)) is None:
+            _apply(conn, migration)
+            done.append(migration.name)
+        elif checksum != migration.sha256:
+            raise ConfigurationError(
+                f"{migration.name} was edited after it had been applied: restore it, and put changes in a new file."
+            )
+    return done
+
+
+def _apply(conn: Connection, migration: Migration) -> None:
+    # Not user input: a file of this very package. psycopg asks for a literal, which a file cannot be.
+    statement = cast("LiteralString", migration.sql)
+    record = "INSERT INTO schema_migrations (version, name, sha256) VALUES (%s, %s, %s)"
+    entry = (migration.version, migration.name, migration.sha256)
+    if migration.sql.startswith(_NO_TRANSACTION):
+        conn.execute(statement)
+        conn.execute(record, entry)
+        return
+    with conn.transaction():
+        conn.execute(statement)
+        conn.execute(record, entry)

@@ -1,0 +1,122 @@
+"""Questions about jobs and their executions. Nothing here writes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, LiteralString, TypeVar
+
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from scheduler.domain.caller import Caller
+from scheduler.domain.errors import NotFound
+from scheduler.domain.job import Execution, Job
+from scheduler.domain.listing import EXACT_COUNT, Cursor, JobFilter, Page, PageRequest
+from scheduler.domain.states import JobStatus
+from scheduler.store.connection import Connection, fetch_one
+from scheduler.store.filters import OWNED, conditions, ownership
+from scheduler.store.rows import EXECUTION_COLUMNS, JOB_COLUMNS, execution_from_row, job_from_row
+
+Item = TypeVar("Item")
+
+_GET: Final = f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = %(id)s AND {OWNED}"
+_STATUS: Final = f"SELECT status::text FROM jobs WHERE id = %(id)s AND {OWNED}"
+
+
+def get_job(conn: Connection, caller: Caller, job_id: int) -> Job:
+    """The job; raises NotFound when there is none, or it is not the caller's to see."""
+    return job_from_row(_one(conn, caller, _GET, job_id))
+
+
+def get_status(conn: Connection, caller: Caller, job_id: int) -> JobStatus:
+    """Where the job stands; raises NotFound as get_job."""
+    return JobStatus(_one(conn, caller, _STATUS, job_id)[0])
+
+
+def _one(conn: Connection, caller: Caller, statement: LiteralString, job_id: int) -> TupleRow:
+    if row := fetch_one(conn, statement, {"id": job_id, **ownership(caller)}):
+        return row
+    raise NotFound(f"There is no job {job_id}.")
+
+
+def list_jobs(conn: Connection, caller: Caller, wanted: JobFilter, request: PageRequest) -> Page[Job]:
+    """A page of the jobs that `wanted` describes, among those that the caller may see."""
+    where, parameters = conditions(caller, wanted)
+    column = request.sort.column
+    listing = _Listing(sql.SQL("jobs"), sql.SQL(JOB_COLUMNS), sql.Identifier(column), where, parameters, job_from_row)
+    return _page(conn, listing, request)
+
+
+def list_executions(conn: Connection, caller: Caller, job_id: int, request: PageRequest) -> Page[Execution]:
+    """A page of a job's ended attempts; raises NotFound as get_job.
+
+    `run` counts a job's attempts, so its order is that of their ids; and it has the index.
+    """
+    get_status(conn, caller, job_id)
+    where: list[sql.Composable] = [sql.SQL("job_id = %(job_id)s")]
+    columns, key = sql.SQL(EXECUTION_COLUMNS), sql.Identifier("run")
+    listing = _Listing(sql.SQL("executions"), columns, key, where, {"job_id": job_id}, execution_from_row)
+    return _page(conn, listing, request)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing(Generic[Item]):
+    """A list as SQL: its rows, its sort key, its conditions, and how a row becomes an item."""
+
+    table: sql.SQL
+    columns: sql.SQL
+    key: sql.Identifier
+    where: Sequence[sql.Composable]
+    parameters: dict[str, Any]
+    item: Callable[[TupleRow], Item]
+
+    def select(self, columns: sql.Composable, *more_conditions: sql.Composable) -> sql.Composed:
+        where = sql.SQL(" AND ").join([*self.where, *more_conditions])
+        return sql.SQL("SELECT {} FROM {} WHERE {}").format(columns, self.table, where)
+
+
+def _page(conn: Connection, listing: _Listing[Item], request: PageRequest) -> Page[Item]:
+    total, is_estimate = _count(conn, listing)
+    rows = _rows(conn, listing, request)
+    return Page(
+        items=[listing.item(row) for row in rows[: request.limit]],
+        number=request.number,
+        limit=request.limit,
+        total=total,
+        total_is_estimate=is_estimate,
+        next=_after(rows[request.limit - 1], request) if len(rows) > request.limit else None,
+    )
+
+
+def _rows(conn: Connection, listing: _Listing[Item], request: PageRequest) -> list[TupleRow]:
+    """The page's rows and one more, if there is one; each ends with its sort key."""
+    down = request.sort.descends
+    parameters = {**listing.parameters, "limit": request.limit + 1, "offset": request.offset}
+    beyond: list[sql.Composable] = []
+    if request.after:
+        parameters |= {"after_key": request.after.key, "after_id": request.after.id}
+        place = "({}, id) < (%(after_key)s, %(after_id)s)" if down else "({}, id) > (%(after_key)s, %(after_id)s)"
+        beyond.append(sql.SQL(place).format(listing.key))
+    order = " ORDER BY {} DESC, id DESC" if down else " ORDER BY {}, id"
+    statement = (
+        listing.select(sql.SQL("{}, {}").format(listing.columns, listing.key), *beyond)
+        + sql.SQL(order).format(listing.key)
+        + sql.SQL(" LIMIT %(limit)s OFFSET %(offset)s")
+    )
+    return conn.execute(statement, parameters).fetchall()
+
+
+def _after(last: TupleRow, request: PageRequest) -> Cursor:
+    return Cursor(request.sort, key=last[-1], id=last[0], page=request.number + 1)
+
+
+def _count(conn: Connection, listing: _Listing[Item]) -> tuple[int, bool]:
+    """How many rows the whole list has, and whether that is the planner's estimate: exact only up to EXACT_COUNT."""
+    bounded = listing.select(sql.SQL("1")) + sql.SQL(" LIMIT %(bound)s")
+    statement = sql.SQL("SELECT count(*) FROM ({}) AS bounded").format(bounded)
+    counted = conn.execute(statement, {**listing.parameters, "bound": EXACT_COUNT + 1}).fetchone()
+    total: int = counted[0] if counted else 0
+    if total <= EXACT_COUNT:
+        return total, False
+    explained = conn.execute(sql.SQL("EXPLAIN (FORMAT JSON) ") + listing.select(sql.SQL("1")), listing.parameters)
+    plan = explained.fetchone()
+    return max(total, int(plan[0][0]["Plan"]["Plan Rows"]) if plan else 0), True

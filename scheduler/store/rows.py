@@ -1,0 +1,90 @@
+"""Rows of the database as nouns of the domain, and back."""
+
+from datetime import UTC, datetime
+from typing import Final, cast
+
+import orjson
+from psycopg.rows import TupleRow
+
+from scheduler.domain.job import Execution, Job, JsonObject, JsonValue
+from scheduler.domain.retry import Backoff, RetryPolicy
+from scheduler.domain.states import ExecutionStatus, JobStatus
+
+JOB_COLUMNS: Final = """
+    id, name, description, task_type, task_data, status::text, queue, priority, scheduled_at, next_run_at,
+    attempt, max_attempts, timeout_seconds, retry_backoff::text, retry_delay_seconds, retry_max_delay_seconds,
+    retry_jitter, unique_key, concurrency_key, expires_at, created_at, updated_at, picked_at, started_at,
+    completed_at, result, error, progress, schedule_id, template_id, duplicated_from, owner_id"""
+
+EXECUTION_COLUMNS: Final = """
+    id, job_id, attempt, status::text, started_at, finished_at, duration_ms, worker, error, result, logs"""
+
+
+def job_from_row(row: TupleRow) -> Job:
+    """A job from a row of JOB_COLUMNS."""
+    return Job(
+        id=row[0],
+        name=row[1],
+        description=row[2],
+        task_type=row[3],
+        task_data=row[4],
+        status=JobStatus(row[5]),
+        queue=row[6],
+        priority=row[7],
+        scheduled_at=_utc(row[8]),
+        next_run_at=_utc(row[9]),
+        attempt=row[10],
+        max_attempts=row[11],
+        timeout_seconds=row[12],
+        retry=RetryPolicy(Backoff(row[13]), row[14], row[15], row[16]),
+        unique_key=row[17],
+        concurrency_key=row[18],
+        expires_at=_utc_or_none(row[19]),
+        created_at=_utc(row[20]),
+        updated_at=_utc(row[21]),
+        picked_at=_utc_or_none(row[22]),
+        started_at=_utc_or_none(row[23]),
+        completed_at=_utc_or_none(row[24]),
+        result=row[25],
+        error=row[26],
+        progress=row[27],
+        schedule_id=row[28],
+        template_id=row[29],
+        duplicated_from=row[30],
+        owner_id=row[31],
+    )
+
+
+def execution_from_row(row: TupleRow) -> Execution:
+    """An execution from a row of EXECUTION_COLUMNS."""
+    return Execution(
+        id=row[0],
+        job_id=row[1],
+        attempt=row[2],
+        status=ExecutionStatus(row[3]),
+        started_at=_utc(row[4]),
+        finished_at=_utc(row[5]),
+        duration_ms=row[6],
+        worker=row[7],
+        error=row[8],
+        result=row[9],
+        logs=row[10],
+    )
+
+
+def to_json(value: JsonValue) -> str:
+    """JSON text for a jsonb parameter."""
+    return orjson.dumps(value).decode()
+
+
+def from_json(text: str | bytes) -> JsonObject:
+    """A JSON object from its text."""
+    return cast("JsonObject", orjson.loads(text))
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+def _utc_or_none(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)

@@ -1,0 +1,32 @@
+"""The only writer of jobs.status: each event of the state machine is one function and one statement.
+
+claims.py    claim, claim_keyed                  a picker takes due jobs
+attempts.py  start, complete, retry_later, fail  an executor runs them
+upkeep.py    give_back, rescue, bury, expire     what was left behind is set right
+requests.py  cancel, retry                       a user decides
+
+Every statement names the status that it starts from, and for an attempt its fence (`run`) as well. Zero rows
+is a normal answer: someone else was first. Whatever ends an attempt writes its execution record in the same
+statement, so neither is ever there without the other. The database's clock decides what is due or past.
+"""
+
+from scheduler.store.transitions.attempts import complete, fail, retry_later, start
+from scheduler.store.transitions.claims import claim, claim_keyed
+from scheduler.store.transitions.requests import cancel, retry
+from scheduler.store.transitions.upkeep import Rescued, bury, expire, give_back, rescue
+
+__all__ = [
+    "Rescued",
+    "bury",
+    "cancel",
+    "claim",
+    "claim_keyed",
+    "complete",
+    "expire",
+    "fail",
+    "give_back",
+    "rescue",
+    "retry",
+    "retry_later",
+    "start",
+]

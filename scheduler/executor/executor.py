@@ -1,0 +1,203 @@
+"""The life of an executor: one event loop for the tasks, and threads around it for messages, records and leases."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from scheduler.daemon import Stop
+from scheduler.domain.errors import QueueUnavailable, Unavailable
+from scheduler.domain.job import Attempt, AttemptKey, Completed, Failed, Outcome
+from scheduler.executor.heartbeat import Heartbeat
+from scheduler.executor.presence import Presence
+from scheduler.executor.receiver import Receiver
+from scheduler.executor.recorder import Recorder
+from scheduler.executor.run import AttemptTimedOut, Running, failure, run_attempt
+from scheduler.executor.slots import Slots
+from scheduler.executor.worker import MessageWorker
+from scheduler.logs import get_log
+from scheduler.queue import Listener
+from scheduler.store import leases
+from scheduler.store.connection import Database
+from scheduler.tasks.registry import Registry
+
+log = get_log("executor")
+
+LONGEST_POLL_SECONDS: Final = 60.0
+_SWEEP_SECONDS: Final = 1.0
+_STUBBORN_SECONDS: Final = 2.0
+"""How long a handler may take to react to its cancellation before its attempt ends without it."""
+_LAST_WORDS_SECONDS: Final = 2.0
+"""What recording and signing off may take after the grace."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorConfig:
+    """How one executor runs. `queues` empty: every queue."""
+
+    redis_url: str
+    name: str
+    queues: Sequence[str]
+    concurrency: int
+    lease_seconds: float
+    grace_seconds: float
+
+
+class Executor:
+    """Runs attempts until it is stopped. `run` is to be called on the main thread, once."""
+
+    def __init__(self, config: ExecutorConfig, database: Database, registry: Registry, stop: Stop) -> None:
+        self._config = config
+        self._database = database
+        self._registry = registry
+        self._stop = stop
+        self._slots = Slots(config.concurrency)
+        self._running: dict[AttemptKey, Running] = {}
+        self._finished = 0
+        self._failed = 0
+        self._worker = MessageWorker(
+            config.redis_url, queues=config.queues, name=config.name, capacity=config.concurrency
+        )
+        self._presence = Presence(self._worker, self._tally)
+        self._recorder = Recorder(database, self._recorded)
+        self._heartbeat = Heartbeat(
+            database,
+            lease_seconds=config.lease_seconds,
+            running=self._snapshot,
+            recorder=self._recorder,
+            abandon=self._abandon_soon,
+        )
+        self._receiver = Receiver(
+            self._worker,
+            database,
+            lease_seconds=config.lease_seconds,
+            slots=self._slots,
+            recorder=self._recorder,
+            stop=stop,
+            admit=self._admit_soon,
+        )
+
+    async def run(self) -> None:
+        """Serve until the stop, then drain."""
+        self._loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        self._stop.on_request(lambda: self._loop.call_soon_threadsafe(stopping.set))
+        if self._stop.requested.is_set():  # before anybody listened
+            stopping.set()
+        cancellations = Listener(self._config.redis_url, "cancel", lambda _job_id: self._heartbeat.beat_now())
+        sweeper = asyncio.create_task(self._sweep())
+        for thread in (self._recorder, self._heartbeat, self._presence, self._receiver, cancellations):
+            thread.start()
+        log.info("executor ready", worker=self._config.name, slots=self._slots.total)
+        await stopping.wait()
+        await self._drain()
+        cancellations.stop()
+        sweeper.cancel()
+        await self._registry.aclose()
+
+    async def _drain(self) -> None:
+        """Take no more, let what runs end within the grace, record it, and release the leases of the rest."""
+        deadline = time.monotonic() + self._config.grace_seconds
+        log.info("stopping", running=len(self._running), grace_seconds=self._config.grace_seconds)
+        await asyncio.to_thread(self._receiver.join, min(self._config.grace_seconds, 5.0))
+        while self._running and time.monotonic() < deadline and not self._stop.hurried.is_set():
+            await asyncio.wait(
+                [each.task for each in self._running.values() if each.task], timeout=0.1, return_when="FIRST_COMPLETED"
+            )
+        left = [*self._running]
+        self._abandon(left)
+        patience = max(0.0, deadline - time.monotonic()) if not self._stop.hurried.is_set() else 0.0
+        unrecorded = await asyncio.to_thread(self._recorder.close, patience + _LAST_WORDS_SECONDS)
+        self._heartbeat.stop()
+        if left:
+            await asyncio.to_thread(self._release, left)
+        await asyncio.to_thread(self._presence.stop)
+        log.info("executor stopped", released=len(left), unrecorded=unrecorded, finished=self._finished)
+
+    def _release(self, keys: Collection[AttemptKey]) -> None:
+        """Let others have these attempts' jobs at once."""
+        try:
+            with self._database.connection() as conn:
+                leases.release(conn, [*keys])
+            self._worker.wake_pickers()
+        except Unavailable as away:
+            log.warning("leases not released: they will run out", count=len(keys), error=str(away))
+
+    # ── attempts: on the loop ────────────────────────────────────────────────────────────────────────────────
+
+    def _admit_soon(self, attempts: Sequence[Attempt], asked: float) -> threading.Event:
+        held_until = asked + self._config.lease_seconds / 2  # what a start leaves of the lease at the least
+        admitted = threading.Event()
+        self._loop.call_soon_threadsafe(self._admit, attempts, held_until, admitted)
+        return admitted
+
+    def _admit(self, attempts: Sequence[Attempt], held_until: float, admitted: threading.Event) -> None:
+        admitted.set()
+        if time.monotonic() >= held_until:  # the loop was blocked, or we were frozen: others may have them by now
+            log.warning("attempts not begun: their leases are no longer surely ours", count=len(attempts))
+            self._slots.release(len(attempts))
+            return
+        for attempt in attempts:
+            running = Running(attempt, held_until)
+            self._running[attempt.key] = running
+            running.task = self._loop.create_task(run_attempt(running, self._registry))
+            running.task.add_done_callback(partial(self._ended, running))
+
+    def _ended(self, running: Running, task: "asyncio.Task[Outcome | None]") -> None:
+        if self._leave(running) and not task.cancelled() and (outcome := task.result()) is not None:
+            self._recorder.add(outcome)
+
+    def _leave(self, running: Running) -> bool:
+        """Free the attempt's slot; False when that was done before."""
+        if self._running.pop(running.attempt.key, None) is None:
+            return False
+        self._slots.release()
+        return True
+
+    def _abandon_soon(self, keys: Collection[AttemptKey]) -> None:
+        self._loop.call_soon_threadsafe(self._abandon, keys)
+
+    def _abandon(self, keys: Collection[AttemptKey]) -> None:
+        """Stop these attempts: cancelled by a user, or no longer ours. Their outcomes are not recorded."""
+        for key in keys:
+            if running := self._running.get(key):
+                running.cancel()
+                running.deadline = min(running.deadline, time.monotonic())
+
+    async def _sweep(self) -> None:
+        """End attempts whose handlers do not react to having been stopped: their slots are needed."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            overdue = time.monotonic() - _STUBBORN_SECONDS
+            for running in [each for each in self._running.values() if each.deadline < overdue]:
+                log.warning("a handler ignores its cancellation", job_id=running.attempt.key.job_id)
+                if self._leave(running) and not running.cancelled:
+                    self._recorder.add(failure(running, AttemptTimedOut(running)))
+                running.cancel()
+
+    # ── shared with the threads ──────────────────────────────────────────────────────────────────────────────
+
+    def _snapshot(self) -> list[Running]:
+        return [*self._running.values()]
+
+    def _tally(self) -> tuple[int, int, int]:
+        return self._slots.busy, self._finished, self._failed
+
+    def _recorded(self, outcomes: Sequence[Outcome]) -> None:
+        """Count, and wake the pickers when there may be work sooner than they expect."""
+        completed = sum(isinstance(outcome, Completed) for outcome in outcomes)
+        self._finished += completed
+        self._failed += len(outcomes) - completed
+        if any(map(_brings_work, outcomes)):
+            with suppress(QueueUnavailable):  # they poll
+                self._worker.wake_pickers()
+
+
+def _brings_work(outcome: Outcome) -> bool:
+    """A key that others wait for is free, or the next attempt is due before a picker may look by itself."""
+    soon = isinstance(outcome, Failed) and outcome.retry_in is not None and outcome.retry_in < LONGEST_POLL_SECONDS
+    return soon or outcome.frees_concurrency_key

@@ -1,0 +1,181 @@
+"""One attempt as a pipeline of named steps: look up, validate, invoke within the budget, encode - or fail.
+
+What comes out is an Outcome for the recorder, or None when the attempt was cancelled: then whoever cancelled
+it, or rescued its job, has written the record already.
+"""
+
+import asyncio
+import random
+import re
+import time
+import traceback
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from pydantic import BaseModel
+
+from scheduler.domain.errors import InvalidInput, PermanentError, TaskError
+from scheduler.domain.job import Attempt, Completed, Failed, JsonObject, Outcome
+from scheduler.domain.retry import next_delay
+from scheduler.domain.states import ExecutionStatus
+from scheduler.executor.invoke import invoke
+from scheduler.tasks.context import TaskContext
+from scheduler.tasks.registry import Registry, TaskType
+from scheduler.tasks.text import cut, storable
+
+MAX_RESULT_BYTES: Final = 2 * 1024 * 1024
+_MAX_MESSAGE_BYTES: Final = 4 * 1024
+_MAX_TRACEBACK_BYTES: Final = 8 * 1024
+
+_ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """An attempt in progress: what the executor, its heartbeat and the handler's context share of it."""
+
+    attempt: Attempt
+    held_until: float
+    """Monotonic: until then the lease is surely ours, whatever the database hears of us."""
+    started: float = field(default_factory=time.monotonic)
+    deadline: float = float("inf")
+    """Monotonic: when its budget of time is used up."""
+    cancelled: bool = False
+    logs: list[str] = field(default_factory=list[str])
+    progress: JsonObject | None = None
+    shown: JsonObject | None = None
+    task: "asyncio.Task[Outcome | None] | None" = None
+
+    def cancel(self) -> None:
+        """Tell the handler to stop; its outcome will not be recorded."""
+        self.cancelled = True
+        if self.task is not None:
+            self.task.cancel()
+
+    def report(self, fraction: float, message: str | None) -> None:
+        self.progress = {"fraction": fraction, "message": message}
+
+
+async def run_attempt(running: Running, registry: Registry) -> Outcome | None:
+    """Run one attempt to its end."""
+    attempt = running.attempt
+    try:
+        task_type = registry.get(attempt.task_type)
+        data = registry.validate(task_type.name, attempt.task_data)
+        result = await _within_budget(running, task_type, data)
+        encoded = encode_result(result)
+    except asyncio.CancelledError:
+        if running.cancelled:
+            return None
+        if (current := asyncio.current_task()) is not None and current.cancelling():
+            raise
+        return failure(running, CancelledWithin())
+    except Exception as error:  # noqa: BLE001 - a handler may raise anything: it fails its attempt, never the executor
+        return None if running.cancelled else failure(running, error)
+    now = time.monotonic()
+    return Completed(
+        key=attempt.key,
+        duration_seconds=now - running.started,
+        finished=now,
+        logs=tuple(running.logs),
+        frees_concurrency_key=attempt.holds_concurrency_key,
+        result=encoded,
+    )
+
+
+async def _within_budget(running: Running, task_type: TaskType, data: BaseModel) -> object:
+    """Invoke the handler; raises TimeoutError when the time of the job, or that of its type, is up."""
+    attempt = running.attempt
+    budget = min(attempt.timeout_seconds, task_type.timeout_seconds or attempt.timeout_seconds)
+    running.deadline = running.started + budget
+    context = TaskContext(
+        job_id=attempt.key.job_id,
+        attempt=attempt.attempt,
+        max_attempts=attempt.max_attempts,
+        on_log=running.logs.append,
+        on_progress=running.report,
+        is_cancelled=lambda: running.cancelled or time.monotonic() >= running.deadline,
+    )
+    clock = asyncio.timeout(running.deadline - time.monotonic())
+    try:
+        async with clock:
+            return await invoke(task_type, data, context, lambda: running.held_until)
+    except TimeoutError as error:
+        if clock.expired():
+            raise AttemptTimedOut(running) from error
+        raise  # the handler's own
+
+
+class AttemptTimedOut(TaskError):
+    """The attempt used up its time."""
+
+    type = "timed_out"
+
+    def __init__(self, running: Running) -> None:
+        budget = round(running.deadline - running.started, 3)
+        super().__init__(f"The attempt was stopped after its {budget:g} s: raise timeout_seconds if it needs longer.")
+
+
+class CancelledWithin(TaskError):
+    """Nobody cancelled the attempt: the handler awaited something that was cancelled."""
+
+    type = "cancelled_within"
+
+    def __init__(self) -> None:
+        super().__init__("The task let a CancelledError of its own out: catch it where it awaits what it cancels.")
+
+
+def failure(running: Running, error: Exception) -> Failed:
+    """The outcome of an attempt that failed with `error`: tried again later, or not."""
+    attempt, now = running.attempt, time.monotonic()
+    if isinstance(error, InvalidInput):
+        error = PermanentError(f"The task's data is not valid: {error}", type="invalid_data")
+    luck = random.random()  # noqa: S311 - spreads retries, guards nothing
+    return Failed(
+        key=attempt.key,
+        duration_seconds=now - running.started,
+        finished=now,
+        logs=tuple(running.logs),
+        frees_concurrency_key=attempt.holds_concurrency_key,
+        status=ExecutionStatus.TIMED_OUT if isinstance(error, AttemptTimedOut) else ExecutionStatus.FAILED,
+        error=describe(error),
+        retry_in=next_delay(attempt.retry, attempt.attempt, attempt.max_attempts, error, luck),
+    )
+
+
+def describe(error: Exception) -> JsonObject:
+    """What a job's `error` shows: a stable word and a message; of an error nobody foresaw, the way to it as well."""
+    if isinstance(error, TaskError):
+        return {"type": error.type, "message": cut(storable(str(error)), _MAX_MESSAGE_BYTES)}
+    trace = "".join(traceback.format_exception(error)[-8:])
+    return {
+        "type": type(error).__name__,
+        "message": cut(storable(str(error)), _MAX_MESSAGE_BYTES),
+        "traceback": cut(storable(trace), _MAX_TRACEBACK_BYTES),
+    }
+
+
+def encode_result(result: object) -> str | None:
+    """A result as JSON text, None for none; raises PermanentError for one that cannot be kept."""
+    if result is None:
+        return None
+    try:
+        encoded = orjson.dumps(result, default=_plain)
+    except orjson.JSONEncodeError as error:
+        raise PermanentError(f"The task's result is not JSON: {error}.", type="invalid_result") from None
+    if len(encoded) > MAX_RESULT_BYTES:
+        raise PermanentError(
+            f"The task's result is {len(encoded)} bytes and a job keeps {MAX_RESULT_BYTES}: store it elsewhere, "
+            "and return where.",
+            type="result_too_large",
+        )
+    if _ESCAPED_NUL.search(encoded):
+        raise PermanentError("The task's result holds a NUL character, which cannot be stored.", type="invalid_result")
+    return encoded.decode()
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} is not JSON serializable")

@@ -1,0 +1,112 @@
+"""Claim due jobs and push them: the claim commits before the push, and a push that fails gives the jobs back."""
+
+from collections.abc import Sequence
+from math import inf
+
+from scheduler.domain.errors import QueueUnavailable
+from scheduler.domain.job import Claimed
+from scheduler.logs import get_log
+from scheduler.picker.frontier import Frontier
+from scheduler.picker.sparing import Sparing
+from scheduler.queue import Outbox
+from scheduler.store import backlog, transitions
+from scheduler.store.backlog import Upcoming
+from scheduler.store.connection import Database
+
+log = get_log("claim")
+
+
+class Claim:
+    """The duty of claiming, up to `batch_size` jobs of a queue at a time."""
+
+    def __init__(
+        self, database: Database, outbox: Outbox, *, batch_size: int, lease_seconds: float, ageing_seconds: float
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._batch_size = batch_size
+        self._lease_seconds = lease_seconds
+        self._ageing_seconds = ageing_seconds
+        self._frontier = Frontier()
+        self._full_look = Sparing()
+        self._keyed_look = Sparing()
+
+    def step(self) -> float:
+        """Claim from every queue with due jobs and room for them; the seconds until the next job is due, or 0
+        when something was claimed and there may be more. Jobs that wait for room do not count: an executor wakes us.
+        """
+        return min(self._step_plain(), self._step_keyed())
+
+    def _step_plain(self) -> float:
+        waiting, look_again_in = self._look()
+        due = dict.fromkeys(each.queue for each in waiting if each.seconds <= 0)
+        if sum(self._claim(queue) for queue in due):
+            return 0.0
+        return min([look_again_in, *(each.seconds for each in waiting if each.seconds > 0)])
+
+    def _look(self) -> tuple[list[Upcoming], float]:
+        """What waits, and in how many seconds to look again whatever that is: after a look from the frontier only."""
+        with self._database.connection() as conn:
+            if not self._full_look.may_begin():
+                starts = {queue: self._frontier.starts(queue) for queue in self._frontier.queues()}
+                return backlog.upcoming_from(conn, starts), self._full_look.seconds_left()
+            with self._full_look:
+                waiting = backlog.upcoming(conn)
+        self._frontier.seen(waiting)
+        return waiting, inf
+
+    def _claim(self, queue: str) -> int:
+        if not (limit := self._room(queue)):
+            return 0
+        with self._database.connection() as conn:
+            claimed = transitions.claim(
+                conn,
+                queue=queue,
+                limit=limit,
+                lease_seconds=self._lease_seconds,
+                ageing_seconds=self._ageing_seconds,
+                starts=self._frontier.starts(queue),
+            )
+        self._frontier.advance(queue, claimed)
+        return self._push(queue, claimed)
+
+    def _step_keyed(self) -> float:
+        """The same for jobs with a concurrency_key; a look at them costs more the more keys there are."""
+        if not self._keyed_look.may_begin():
+            return self._keyed_look.seconds_left()
+        with self._keyed_look, self._database.connection() as conn:
+            waiting = backlog.upcoming_keyed(conn)
+        if sum(self._claim_keyed(each.queue) for each in waiting if each.seconds <= 0):
+            return self._keyed_look.seconds_left()
+        return min((each.seconds for each in waiting if each.seconds > 0), default=inf)
+
+    def _claim_keyed(self, queue: str) -> int:
+        if not (limit := self._room(queue)):
+            return 0
+        with self._database.connection() as conn:
+            claimed = transitions.claim_keyed(
+                conn,
+                queue=queue,
+                limit=limit,
+                lease_seconds=self._lease_seconds,
+                ageing_seconds=self._ageing_seconds,
+            )
+        return self._push(queue, claimed)
+
+    def _room(self, queue: str) -> int:
+        return min(self._batch_size, self._outbox.room(queue))
+
+    def _push(self, queue: str, claimed: Sequence[Claimed]) -> int:
+        if not claimed:
+            return 0
+        ids = [job.id for job in claimed]
+        try:
+            self._outbox.push(queue, ids)
+        except QueueUnavailable:
+            with self._database.connection() as conn:
+                returned = transitions.give_back(conn, ids)
+            for job in claimed:
+                self._frontier.forget(queue, job.priority)
+            log.warning("claims given back: the queue cannot be reached", queue=queue, count=returned)
+            raise
+        return len(claimed)

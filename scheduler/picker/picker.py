@@ -1,0 +1,78 @@
+"""The life of a picker: its duties in turn, until it is stopped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scheduler.daemon import Stop, Wake, repeat
+from scheduler.logs import get_log
+from scheduler.picker.claim import Claim
+from scheduler.picker.expire import Expire
+from scheduler.picker.rescue import Rescue
+from scheduler.picker.sparing import Sparing
+from scheduler.queue import Listener, Outbox
+from scheduler.store.connection import Database
+
+log = get_log("picker")
+
+
+@dataclass(frozen=True, slots=True)
+class PickerConfig:
+    """How one picker runs."""
+
+    redis_url: str
+    poll_seconds: float
+    batch_size: int
+    lease_seconds: float
+    ageing_seconds: float
+
+
+class Periodic:
+    """A duty to do every so often, less often if it takes long, and at once again while it says that there is more."""
+
+    def __init__(self, every_seconds: float, step: Callable[[], bool]) -> None:
+        self._step = step
+        self._sparing = Sparing(every_seconds=every_seconds)
+
+    def step_if_due(self) -> None:
+        if self._sparing.may_begin():
+            with self._sparing:
+                has_more = self._step()
+            if has_more:
+                self._sparing.at_once()
+
+
+class Picker:
+    """Claims, rescues and expires until it is stopped. `run` blocks."""
+
+    def __init__(self, config: PickerConfig, database: Database, stop: Stop) -> None:
+        self._config = config
+        self._stop = stop
+        self._wake = Wake()
+        self._outbox = Outbox(config.redis_url)
+        self._claim = Claim(
+            database,
+            self._outbox,
+            batch_size=config.batch_size,
+            lease_seconds=config.lease_seconds,
+            ageing_seconds=config.ageing_seconds,
+        )
+        self._rescue_seconds = min(config.poll_seconds, config.lease_seconds / 4)
+        self._upkeep = (
+            Periodic(self._rescue_seconds, Rescue(database, lease_seconds=config.lease_seconds).step),
+            Periodic(config.poll_seconds, Expire(database).step),
+        )
+
+    def run(self) -> None:
+        wake_ups = Listener(self._config.redis_url, "wake", lambda _: self._wake.ring())
+        wake_ups.start()
+        self._stop.on_request(self._wake.ring)
+        log.info("picker ready", poll_seconds=self._config.poll_seconds)
+        repeat(self._stop, self._wake, self._step)
+        wake_ups.stop()
+        self._outbox.close()
+        log.info("picker stopped")
+
+    def _step(self) -> float:
+        for duty in self._upkeep:
+            duty.step_if_due()
+        return min(self._claim.step(), self._rescue_seconds)

@@ -1,0 +1,60 @@
+"""The Flask application: every room of the API, put together."""
+
+from typing import Final
+
+from flask import Flask
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from werkzeug.routing import IntegerConverter
+
+from scheduler.api.body import JsonRequest
+from scheduler.api.docs import publish
+from scheduler.api.exchange import exchange
+from scheduler.api.guard import guard
+from scheduler.api.health import health
+from scheduler.api.job_actions import job_actions
+from scheduler.api.jobs import jobs
+from scheduler.api.problem import Problem, problem_of_validation, register_problems
+from scheduler.api.services import Services, install
+from scheduler.api.task_types import task_types
+
+__all__ = ["Services", "create_app"]
+
+_RESOURCES: Final = (jobs, job_actions, task_types, health)
+
+_DESCRIPTION: Final = """
+Run this task at this time, once, with a record of it, whatever crashes.
+
+Times are RFC 3339 with an offset on input, UTC on output. Errors are RFC 9457 problems. Unknown fields are refused.
+Every answer carries `X-Request-ID`, the caller's own if it sent one.
+"""
+
+
+class IdConverter(IntegerConverter):
+    """An id in a path: what does not fit PostgreSQL's bigint is no id, and so not found."""
+
+    regex = "[1-9][0-9]{0,17}"
+
+
+def create_app(services: Services) -> Flask:
+    """The API over `services`, as a WSGI application."""
+    app = OpenAPI(
+        __name__,
+        info=Info(title="Scheduler", version=services.version, description=_DESCRIPTION.strip()),
+        doc_ui=False,
+        validation_error_model=Problem,
+        validation_error_callback=problem_of_validation,
+        static_folder=None,
+    )
+    app.request_class = JsonRequest
+    app.config["MAX_CONTENT_LENGTH"] = services.max_body_bytes
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.merge_slashes = False  # it would redirect, with a page of HTML
+    install(app, services)
+    exchange(app)
+    guard(app)
+    register_problems(app)
+    for resource in _RESOURCES:
+        app.register_api(resource.blueprint)
+    publish(app)
+    return app

@@ -1,0 +1,58 @@
+"""What every request and every answer have in common: an id, one line in the log, and the headers of caution."""
+
+import re
+import time
+import uuid
+from typing import Final
+
+from flask import Flask, Response, g, request
+from structlog.contextvars import bind_contextvars, unbind_contextvars
+
+from scheduler.logs import get_log
+
+log = get_log("api")
+
+REQUEST_ID: Final = "X-Request-ID"
+_ACCEPTABLE_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""A page that needs more sets its own policy, and keeps it."""
+
+
+def exchange(app: Flask) -> None:
+    """Give each request its id, each answer its headers, and the log a line for both."""
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.teardown_request(_forget)
+
+
+def request_id() -> str:
+    """The present request's id: the caller's own where it sent one, printable and at most 128 long."""
+    return g.request_id
+
+
+def _begin() -> None:
+    sent = request.headers.get(REQUEST_ID, "")
+    g.request_id = sent if _ACCEPTABLE_ID.fullmatch(sent) else uuid.uuid4().hex
+    g.began = time.perf_counter()
+    bind_contextvars(request_id=g.request_id)
+
+
+def _end(response: Response) -> Response:
+    response.headers[REQUEST_ID] = g.request_id
+    for header, value in _HEADERS.items():
+        response.headers.setdefault(header, value)
+    if response.mimetype in {"application/json", "application/problem+json"}:
+        response.headers.setdefault("Cache-Control", "no-store")
+    milliseconds = round((time.perf_counter() - g.began) * 1000, 1)
+    log.info("request", method=request.method, path=request.path, status=response.status_code, ms=milliseconds)
+    return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    unbind_contextvars("request_id")

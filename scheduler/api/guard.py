@@ -1,0 +1,37 @@
+"""What a browser's page from elsewhere could send is turned away before any handler sees it."""
+
+import re
+from typing import Final
+
+from flask import Flask, request
+from werkzeug.exceptions import BadRequest, Forbidden, UnsupportedMediaType
+
+from scheduler.api.services import services
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_PORT: Final = re.compile(r":[0-9]+$")
+
+
+def guard(app: Flask) -> None:
+    """Refuse other hosts' names, writes that another site's page sends, and bodies that are not JSON."""
+    app.before_request(_refuse_other_hosts)
+    app.before_request(_refuse_other_origins)
+    app.before_request(_refuse_other_media)
+
+
+def _refuse_other_hosts() -> None:
+    # Not Flask's TRUSTED_HOSTS: it cuts a name at its first colon, and so knows no IPv6 address.
+    if _PORT.sub("", request.host).lower() not in services().trusted_hosts:
+        raise BadRequest(f"This API does not go by that name: use {' or '.join(services().trusted_hosts)}.")
+
+
+def _refuse_other_origins() -> None:
+    origin = request.headers.get("Origin")
+    if request.method not in _SAFE and origin is not None and origin.partition("://")[2] != request.host:
+        raise Forbidden("A page of another site may not change anything here.")
+
+
+def _refuse_other_media() -> None:
+    has_body = request.content_length or request.headers.get("Transfer-Encoding")
+    if has_body and not request.is_json:
+        raise UnsupportedMediaType("Send the body as JSON, with the header Content-Type: application/json.")

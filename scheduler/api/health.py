@@ -1,0 +1,65 @@
+"""Whether the process lives, and whether what it stands on is right."""
+
+from collections.abc import Callable
+from typing import Final
+
+from flask import Response
+
+from scheduler.api.outputs import CheckOut, HealthOut, ReadyOut
+from scheduler.api.resource import Resource, answer
+from scheduler.api.services import Services, services
+from scheduler.domain.errors import ConfigurationError, Unavailable
+from scheduler.store.connection import OLDEST_POSTGRESQL, server_version
+from scheduler.store.migrate import schema_state
+
+health: Final = Resource("health", "For load balancers and supervisors.")
+
+_UNKNOWN_SCHEMA: Final = CheckOut(status="failed", detail="Not known as long as PostgreSQL is not right.")
+
+
+@health.get("/healthz", {200: HealthOut})
+def healthz() -> Response:
+    """Whether the process lives."""
+    return answer(HealthOut(status="ok", version=services().version))
+
+
+@health.get("/readyz", {200: ReadyOut, 503: ReadyOut})
+def readyz() -> Response:
+    """Whether PostgreSQL, Redis and the schema are right, each named."""
+    postgresql = _check(_postgresql)
+    schema = _check(_schema) if postgresql.status == "ok" else _UNKNOWN_SCHEMA  # not to wait for it a second time
+    checks = {"postgresql": postgresql, "redis": _check(_redis), "schema": schema}
+    is_ready = all(check.status == "ok" for check in checks.values())
+    return answer(ReadyOut(status="ready" if is_ready else "unready", checks=checks), 200 if is_ready else 503)
+
+
+def _check(look: Callable[[Services], str]) -> CheckOut:
+    try:
+        return CheckOut(status="ok", detail=look(services()))
+    except (Unavailable, ConfigurationError) as error:
+        return CheckOut(status="failed", detail=str(error))
+
+
+def _postgresql(services: Services) -> str:
+    with services.database.connection() as connection:
+        version = server_version(connection)
+    if version < OLDEST_POSTGRESQL:
+        raise ConfigurationError(f"PostgreSQL {version} is too old: {OLDEST_POSTGRESQL} or newer is needed.")
+    return f"PostgreSQL {version}"
+
+
+def _redis(services: Services) -> str:
+    version = services.signals.ping()
+    if not version.is_supported:
+        found = f"{version.kind} {version.text}"
+        raise ConfigurationError(f"{found} is too old: {version.oldest_supported} or newer is needed.")
+    return f"{version.kind} {version.text}"
+
+
+def _schema(services: Services) -> str:
+    with services.database.connection() as connection:
+        state = schema_state(connection)
+    if state.applied < state.expected:  # a newer one is right too: else a rolling update would take the API away
+        needed = f"version {state.applied}, but this program needs {state.expected}"
+        raise ConfigurationError(f"The schema is at {needed}: run `scheduler migrate`.")
+    return f"version {state.applied}"

@@ -1,0 +1,87 @@
+"""A resource: its operations, as routes and in the OpenAPI document at once."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
+
+from scheduler.api.fields import Id, Input
+from scheduler.api.problem import PROBLEM_JSON, Problem
+
+View = TypeVar("View", bound=Callable[..., Response])
+
+_PROBLEMS: Final = {
+    400: "The body is not JSON.",
+    404: "There is no such thing, or it is not yours to see.",
+    409: "The job's state does not allow it; `current_status` is the job's.",
+    413: "The body is too large.",
+    415: "The body is not sent as JSON.",
+    422: "The input fails validation; `errors` names each fault.",
+    503: "PostgreSQL does not answer; `Retry-After` says when to ask again.",
+}
+_BODY_PROBLEMS: Final = (400, 413, 415, 422)
+
+
+class ById(Input):
+    """The path of one thing."""
+
+    id: Id
+
+
+class Resource:
+    """A typed front to flask-openapi3's blueprint, which reads off a view's annotations what the operation takes.
+
+    The view's docstring is the operation's summary and description, its name the operation's id.
+    """
+
+    def __init__(self, name: str, description: str) -> None:
+        self.blueprint: Final = APIBlueprint(name, __name__, abp_tags=[Tag(name=name, description=description)])
+
+    def get(
+        self, rule: str, answers: Mapping[int, type[BaseModel]], *, problems: tuple[int, ...] = ()
+    ) -> Callable[[View], View]:
+        """Register a view at GET `rule`; it answers with `answers`, or one of `problems`."""
+        return self._operation("get", rule, _responses(answers, problems))
+
+    def post(
+        self, rule: str, answers: Mapping[int, type[BaseModel]], *, problems: tuple[int, ...] = ()
+    ) -> Callable[[View], View]:
+        """The same at POST `rule`, with the problems that any body can have."""
+        return self._operation("post", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)))
+
+    def _operation(self, method: str, rule: str, responses: Mapping[int, Any]) -> Callable[[View], View]:
+        def register(view: View) -> View:
+            summary, _, description = inspect.cleandoc(view.__doc__ or "").partition("\n")
+            route: Any = getattr(self.blueprint, method)  # untyped in flask-openapi3
+            register_at = route(
+                rule,
+                summary=summary,
+                description=description.strip() or summary,
+                operation_id=view.__name__,
+                responses=responses,
+            )
+            register_at(view)
+            return view
+
+        return register
+
+
+def answer(model: BaseModel, status: int = 200, **headers: str) -> Response:
+    """`model` as JSON; underscores in the names of `headers` stand for dashes."""
+    response = Response(model.model_dump_json(), status=status, content_type="application/json")
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = value
+    return response
+
+
+def _responses(answers: Mapping[int, type[BaseModel]], problems: tuple[int, ...]) -> dict[int, Any]:
+    return {**answers, **{status: _problem(status) for status in sorted(set(problems))}}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+    return {"description": _PROBLEMS[status], "content": {PROBLEM_JSON: {"schema": schema}}}

@@ -1,0 +1,55 @@
+"""What the API stands on, handed to it when the application is built."""
+
+from dataclasses import dataclass
+from typing import Final, cast
+
+from flask import Flask, current_app
+
+from scheduler.api.nudge import Nudge
+from scheduler.queue import Signals
+from scheduler.store.connection import Database
+from scheduler.tasks.registry import Registry
+
+LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
+_KEY: Final = "scheduler"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The store, the signals to pickers and executors, the task types, and the API's own limits.
+
+    `trusted_hosts` are the names under which it may be called: a page elsewhere cannot reach it through a
+    name of its own that resolves to this machine (DNS rebinding).
+    """
+
+    database: Database
+    signals: Signals
+    registry: Registry
+    max_body_bytes: int
+    version: str
+    trusted_hosts: tuple[str, ...] = LOOPBACK_HOSTS
+
+
+@dataclass(frozen=True, slots=True)
+class _Installed:
+    services: Services
+    nudge: Nudge
+
+
+def install(app: Flask, services: Services) -> None:
+    """Make `services` those of the requests that `app` answers."""
+    app.extensions[_KEY] = _Installed(services, Nudge(services.signals))
+
+
+def services() -> Services:
+    """Those of the application that answers the present request."""
+    return _installed().services
+
+
+def nudge() -> Nudge:
+    """The same, for its signals."""
+    return _installed().nudge
+
+
+def _installed() -> _Installed:
+    return cast("_Installed", current_app.extensions[_KEY])

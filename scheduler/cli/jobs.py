@@ -1,0 +1,194 @@
+"""`scheduler jobs`: create, list, show, cancel, retry and follow jobs through the REST API."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final, TypeVar, cast
+
+import click
+
+from scheduler.cli import follow, job_views
+from scheduler.cli.client import Api, ApiRefused, id_of, rows_of
+from scheduler.cli.terminal import plain, print_json
+from scheduler.domain.job import JsonObject, JsonValue
+from scheduler.domain.states import JobStatus
+from scheduler.settings import load_settings
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+_INTERRUPTED: Final = 130
+_TAIL_BEGINS_WITH: Final = 10
+_ID: Final = click.IntRange(min=1)
+
+
+@click.group()
+def jobs() -> None:
+    """Create, list, watch, cancel and retry jobs, through the REST API.
+
+    A bearer token is taken from SCHEDULER_TOKEN. Exit codes: 0 done, 1 the API refused, 2 the API cannot be reached.
+    """
+
+
+def _connect(_context: click.Context, _option: click.Parameter, url: str | None) -> Api:
+    address = url or f"http://127.0.0.1:{load_settings().api_port}"
+    return Api(address, token=os.environ.get("SCHEDULER_TOKEN", ""))
+
+
+def _calls_api(command: Command) -> Command:
+    """Give a command the options that all have: `api` and `as_json`."""
+    with_json = click.option("--json", "as_json", is_flag=True, help="JSON for machines, one document a line.")(command)
+    return click.option(
+        "--url",
+        "api",
+        envvar="SCHEDULER_URL",
+        callback=_connect,
+        help="Where the API is; else SCHEDULER_URL, else this machine at API_PORT.",
+    )(with_json)
+
+
+def _read_data(_context: click.Context, _option: click.Parameter, source: str) -> JsonObject:
+    try:
+        data: object = json.loads(_text_of(source))
+    except OSError as error:
+        raise click.BadParameter(f"{source[1:]!r} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"This is not JSON: {error}.") from None
+    if not isinstance(data, dict):
+        raise click.BadParameter("A task's data is a JSON object, such as '{}'.")
+    return cast("JsonObject", data)
+
+
+def _text_of(source: str) -> str | bytes:
+    if source == "-":
+        return sys.stdin.buffer.read()
+    return Path(source[1:]).read_bytes() if source.startswith("@") else source
+
+
+@jobs.command()
+@click.argument("task_type", metavar="TYPE")
+@click.option("--data", default="{}", callback=_read_data, help="The task's data: JSON, @FILE, or - for stdin.")
+@click.option("--at", "scheduled_at", metavar="RFC3339", help="When to run, such as 2026-02-19T10:00:00Z; else now.")
+@click.option("--in", "delay_seconds", type=float, metavar="SECONDS", help="In place of --at.")
+@click.option("--name")
+@click.option("--queue")
+@click.option("--priority", type=int, help="1 (first) to 9 (last).")
+@click.option("--max-attempts", type=int)
+@click.option("--timeout", "timeout_seconds", type=float, metavar="SECONDS", help="Of one attempt.")
+@click.option("--unique-key", help="While an unfinished job bears it, that one is the answer.")
+@click.option("--concurrency-key", help="At most one job of a key runs at a time.")
+@click.option("--wait", is_flag=True, help="Follow it until it has ended; exit 0 when completed, else 1.")
+@_calls_api
+def create(
+    api: Api, *, task_type: str, data: JsonObject, wait: bool, as_json: bool, **options: str | float | None
+) -> None:
+    """Create a job of TYPE (`GET /api/task-types` lists them)."""
+    given: JsonObject = {name: value for name, value in options.items() if value is not None}
+    job, is_new = _posted(api, {"task": {"type": task_type, "data": data}, **given})
+    if as_json and not wait:
+        return print_json(job)
+    if not as_json:
+        click.echo(job_views.created(job, is_new=is_new))
+    return _follow_one(api, id_of(job), as_json=as_json) if wait else None
+
+
+def _posted(api: Api, body: JsonObject) -> tuple[JsonObject, bool]:
+    answer = api.post("/api/job", body)
+    return answer.body, answer.status == HTTPStatus.CREATED
+
+
+@jobs.command("list")
+@click.option("--status", multiple=True, type=click.Choice([status.value for status in JobStatus]), help="May repeat.")
+@click.option("--type", "task_type", metavar="TYPE")
+@click.option("--queue")
+@click.option("--search", help="Text in name, description or task.")
+@click.option("--limit", type=int, default=20, show_default=True, help="200 at most.")
+@_calls_api
+def list_(api: Api, *, as_json: bool, status: tuple[str, ...], task_type: str | None, **filters: str | int) -> None:
+    """List jobs, newest first."""
+    page = api.get("/api/jobs", {"status": status, "taskType": task_type, **filters})
+    if as_json:
+        return print_json(page)
+    found = rows_of(page, "jobs")
+    click.echo(job_views.listed(found))
+    total = cast("JsonObject", page.get("pagination") or {}).get("total")
+    if total != len(found):
+        click.echo(f"{len(found)} of {plain(total)}", err=True)
+    return None
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID", type=_ID)
+@_calls_api
+def show(api: Api, *, job_id: int, as_json: bool) -> None:
+    """Show a job and its latest attempts."""
+    job = api.get(f"/api/jobs/{job_id}")
+    attempts = rows_of(api.get(f"/api/jobs/{job_id}/executions"), "executions")
+    if as_json:
+        return print_json({**job, "executions": cast("list[JsonValue]", attempts)})
+    click.echo(job_views.shown(job, attempts))
+    return None
+
+
+@jobs.command()
+@click.argument("job_ids", metavar="ID...", type=_ID, nargs=-1, required=True)
+@_calls_api
+def cancel(api: Api, *, job_ids: tuple[int, ...], as_json: bool) -> None:
+    """Cancel jobs that have not ended; a running task is told to stop."""
+    _for_each(api, "cancel", job_ids, as_json=as_json)
+
+
+@jobs.command()
+@click.argument("job_ids", metavar="ID...", type=_ID, nargs=-1, required=True)
+@_calls_api
+def retry(api: Api, *, job_ids: tuple[int, ...], as_json: bool) -> None:
+    """Send failed or cancelled jobs round again, due now."""
+    _for_each(api, "retry", job_ids, as_json=as_json)
+
+
+def _for_each(api: Api, action: str, job_ids: Iterable[int], *, as_json: bool) -> None:
+    """Do it to every job that can be reached; exit code 1 in the end when one was refused."""
+    was_refused = False
+    for job_id in dict.fromkeys(job_ids):
+        try:
+            job = api.post(f"/api/{action}/{job_id}", {}).body
+        except ApiRefused as refused:
+            click.echo(f"scheduler: job {job_id}: {refused.message}", err=True)
+            was_refused = True
+        else:
+            print_json(job) if as_json else click.echo(f"job {job_id} is {plain(job.get('status'))}")
+    if was_refused:
+        sys.exit(1)
+
+
+@jobs.command()
+@click.option("--job", "job_id", type=_ID, help="Follow this one until it has ended; exit 0 when completed, else 1.")
+@_calls_api
+def tail(api: Api, *, job_id: int | None, as_json: bool) -> None:
+    """Follow new and changing jobs until Ctrl-C, looking each second."""
+    if job_id is not None:
+        return _follow_one(api, job_id, as_json=as_json)
+    try:
+        for job in follow.for_ever(api, first=_TAIL_BEGINS_WITH):
+            _print_change(job, as_json=as_json)
+    except KeyboardInterrupt:
+        return None
+
+
+def _follow_one(api: Api, job_id: int, *, as_json: bool) -> None:
+    status: JsonValue = None
+    try:
+        for job in follow.until_ended(api, job_id):
+            _print_change(job, as_json=as_json)
+            status = job.get("status")
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    sys.exit(0 if status == JobStatus.COMPLETED else 1)
+
+
+def _print_change(job: JsonObject, *, as_json: bool) -> None:
+    if as_json:
+        return print_json(job)
+    return click.echo(job_views.changed(job))

@@ -1,0 +1,106 @@
+"""`scheduler up`: everything on this machine, in the foreground, until Ctrl-C."""
+
+import errno
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import ExitStack
+
+import click
+from pydantic import SecretStr
+
+from scheduler.cli.processes import Processes
+from scheduler.daemon import LIFELINE
+from scheduler.domain.errors import ConfigurationError
+from scheduler.embedded import EmbeddedServers, ServerName
+from scheduler.settings import Settings, load_settings, publish_servers
+from scheduler.wiring.common import migrate
+
+_PORT_PATIENCE_SECONDS = 2.0
+"""How long the API of an `up` that was killed may still hold the port."""
+
+
+@click.command()
+def up() -> None:
+    """Run everything here: the four processes, and PostgreSQL and Valkey where no URL is set."""
+    started = time.monotonic()
+    settings = load_settings()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, until the processes run
+    try:
+        exit_code = _run(settings, started)
+    except KeyboardInterrupt:
+        exit_code = 0
+    sys.exit(exit_code)
+
+
+def _run(settings: Settings, started: float) -> int:
+    require_free_port(settings.api_host, settings.api_port)
+    with ExitStack() as stack:
+        urls = _start_servers(settings, stack)
+        stack.callback(_ignore_signals)  # nothing interrupts the servers' own stop
+        migrate(settings.model_copy(update={"database_url": SecretStr(urls["DATABASE_URL"])}))
+        for workspace in settings.workspaces:
+            workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+        environment = {**os.environ, **urls, LIFELINE: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+        return Processes(settings, environment, lambda: _greet(settings, time.monotonic() - started)).run()
+
+
+def _start_servers(settings: Settings, stack: ExitStack) -> dict[str, str]:
+    """Start those for which no URL is set; returns both URLs."""
+    urls = {
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+    }
+    wanted: list[ServerName] = []
+    if not urls["DATABASE_URL"]:
+        wanted.append("postgres")
+    if not urls["REDIS_URL"]:
+        wanted.append("valkey")
+    if wanted:
+        servers = stack.enter_context(EmbeddedServers(settings.data_dir, wanted=wanted))
+        urls["DATABASE_URL"] = urls["DATABASE_URL"] or servers.database_url
+        urls["REDIS_URL"] = urls["REDIS_URL"] or servers.redis_url
+        published = publish_servers(settings, database_url=urls["DATABASE_URL"], redis_url=urls["REDIS_URL"])
+        stack.callback(published.unlink, missing_ok=True)
+    return urls
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raises ConfigurationError when the API could not listen there."""
+    deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
+    while True:
+        try:
+            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        except OSError as fault:
+            if fault.errno != errno.EADDRINUSE:
+                raise ConfigurationError(
+                    f"API_HOST {host} with API_PORT {port} cannot be listened on: {fault.strerror}."
+                ) from None
+            if time.monotonic() > deadline:
+                raise ConfigurationError(
+                    f"API_PORT {port} on {host} is taken: stop what listens there, or set API_PORT to a free one."
+                ) from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _greet(settings: Settings, seconds: float) -> None:
+    host = f"[{settings.api_host}]" if ":" in settings.api_host else settings.api_host
+    address = f"http://{host}:{settings.api_port}"
+    click.echo(f"""
+  Ready after {seconds:.1f} s: {address} (its API is described at {address}/docs)
+  There are no accounts yet, so only this machine can reach it. Data is kept in {settings.data_dir}. Try it:
+
+  curl -X POST {address}/api/job -H 'Content-Type: application/json' \\
+       -d '{{"task": {{"type": "create_folder", "data": {{"path": "hello"}}}}}}'
+
+  Ctrl-C stops everything.
+""")
+
+
+def _ignore_signals() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,0 +1,62 @@
+"""What all processes begin with: their logs, their servers, the schema."""
+
+from scheduler.daemon import Backoff, Stop, follow_lifeline
+from scheduler.domain.errors import ConfigurationError, StoreUnavailable
+from scheduler.logs import configure_logs, get_log
+from scheduler.settings import Settings
+from scheduler.store import migrate as migrations
+from scheduler.store.connection import Database
+
+log = get_log("wiring")
+
+
+def migrate(settings: Settings) -> list[str]:
+    """Bring the schema up to date; the names of the migrations applied."""
+    return migrations.migrate(database_url(settings))
+
+
+def start(process: str, settings: Settings) -> Stop:
+    """Set up this process; what it returns tells when to stop."""
+    set_up_logs(process, settings)
+    follow_lifeline()
+    return Stop()
+
+
+def set_up_logs(process: str, settings: Settings) -> None:
+    """Let this process log as the settings say."""
+    configure_logs(process=process, log_format=settings.log_format, level=settings.log_level)
+
+
+def schema_is_there(database: Database, stop: Stop) -> bool:
+    """Wait for PostgreSQL and for the migrations; False when the stop came first."""
+    backoff = Backoff(limit=2.0)
+    while not stop.requested.is_set():
+        try:
+            with database.connection() as conn:
+                state = migrations.schema_state(conn)
+            if state.applied >= state.expected:
+                return True
+            reason = (
+                f"the schema is at {state.applied} and this program needs {state.expected}: run `scheduler migrate`"
+            )
+        except StoreUnavailable as away:
+            reason = str(away)
+        log.warning("waiting to start", reason=reason)
+        stop.requested.wait(backoff.next())
+    return False
+
+
+def database_url(settings: Settings) -> str:
+    """Where PostgreSQL is; raises ConfigurationError when nothing says."""
+    return _required("DATABASE_URL", settings.database_url.get_secret_value())
+
+
+def redis_url(settings: Settings) -> str:
+    """Where Redis is; raises ConfigurationError when nothing says."""
+    return _required("REDIS_URL", settings.redis_url.get_secret_value())
+
+
+def _required(name: str, value: str) -> str:
+    if not value:
+        raise ConfigurationError(f"{name} is not set: set it, or use `scheduler up`, which brings its own servers.")
+    return value

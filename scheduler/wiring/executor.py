@@ -1,0 +1,40 @@
+"""An executor."""
+
+import asyncio
+import os
+import secrets
+import socket
+import sys
+
+import uvloop
+
+from scheduler.executor.executor import Executor, ExecutorConfig
+from scheduler.executor.process import preload
+from scheduler.settings import Settings
+from scheduler.store.connection import Database
+from scheduler.wiring.common import database_url, redis_url, schema_is_there, start
+from scheduler.wiring.tasks import task_registry
+
+
+def run_executor(settings: Settings) -> None:
+    """Be an executor until SIGTERM."""
+    stop = start("executor", settings)
+    stop.listen(settings.shutdown_grace_seconds)
+    config = ExecutorConfig(
+        redis_url=redis_url(settings),
+        name=f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}",
+        queues=settings.executor_queues,
+        concurrency=settings.executor_concurrency,
+        lease_seconds=settings.lease_seconds,
+        grace_seconds=settings.shutdown_grace_seconds,
+    )
+    registry = task_registry(settings)
+    preload(settings.task_modules)
+    database = Database(database_url(settings), name="executor", max_size=4)
+    if schema_is_there(database, stop):
+        # The runner is not closed: that would wait for tasks that ignore their cancellation.
+        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(Executor(config, database, registry, stop).run())
+    database.close()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # nor does it wait for threads that tasks left behind: all that matters is recorded

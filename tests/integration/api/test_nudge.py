@@ -1,0 +1,58 @@
+"""Signals while Redis is away: requests neither fail nor wait for it again and again."""
+
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import closing
+
+import pytest
+
+from scheduler.api.nudge import Nudge
+from scheduler.queue import Signals
+
+
+class BrokenRedis:
+    """Hangs up on everybody, and counts them."""
+
+    def __init__(self) -> None:
+        self.callers = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
+        self._thread = threading.Thread(target=self._hang_up, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+
+    def _hang_up(self) -> None:
+        while True:
+            try:
+                caller, _ = self._listener.accept()
+            except OSError:
+                return
+            self.callers += 1
+            caller.close()
+
+
+@pytest.fixture
+def broken_redis() -> Generator[BrokenRedis]:
+    with closing(BrokenRedis()) as server:
+        yield server
+
+
+def test_after_a_failure_it_rests_and_then_tries_again(broken_redis: BrokenRedis) -> None:
+    now = 100.0
+    with closing(Signals(broken_redis.url)) as signals:
+        nudge = Nudge(signals, clock=lambda: now)
+        nudge.wake_pickers()
+        tried = broken_redis.callers
+        assert tried > 0
+        for _ in range(50):
+            nudge.wake_pickers()
+            nudge.cancel(1)
+        assert broken_redis.callers == tried
+        now += 2.1
+        nudge.cancel(1)
+        assert broken_redis.callers > tried

@@ -1,0 +1,97 @@
+"""More work than there is room for, beside people who look at the tables for long: nothing grows without bound."""
+
+# redis-py leaves some of its arguments untyped.
+# pyright: reportUnknownMemberType=false
+
+import threading
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+import psycopg
+import redis
+
+from scheduler.queue import LARGEST_MESSAGE, MESSAGES_AHEAD
+from tests.acceptance.cluster import Cluster, Node
+
+BURST: Final = 5_000
+READERS: Final = 4
+_PICKERS: Final = 2
+_HEADROOM_BYTES: Final = 64 * 1024 * 1024
+
+
+def test_a_burst_beside_an_open_transaction_and_long_readers(cluster: Cluster) -> None:
+    cluster.settings["lease_seconds"] = 30
+    nodes = cluster.start(*["picker"] * _PICKERS, "executor", executor_concurrency=200)
+    first = cluster.create_many(BURST // 10, "noop")
+    cluster.all_reach("completed", len(first), within=60)
+    before = [resident(node) for node in nodes]
+    with open_transaction(cluster), long_readers(cluster), deepest_queue(cluster) as deepest:
+        cluster.create_many(BURST, "noop")
+        cluster.all_reach("completed", len(first) + BURST, within=90)
+    # Each picker may find the last place free at the same moment, and then push a whole batch.
+    assert 0 < deepest() <= MESSAGES_AHEAD + _PICKERS * -(-500 // LARGEST_MESSAGE)
+    assert [node.log for node in nodes if not node.is_alive] == []
+    for node, bytes_before in zip(nodes, before, strict=True):
+        assert resident(node) < bytes_before + _HEADROOM_BYTES
+
+
+@contextmanager
+def open_transaction(cluster: Cluster) -> Generator[None]:
+    """Somebody who looked, and keeps the transaction open."""
+    with psycopg.connect(cluster.database_url) as onlooker:
+        onlooker.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        onlooker.execute("SELECT count(*) FROM jobs")
+        yield
+
+
+@contextmanager
+def long_readers(cluster: Cluster) -> Generator[None]:
+    """Some who read the whole table, again and again."""
+    ended = threading.Event()
+
+    def read() -> None:
+        with psycopg.connect(cluster.database_url, autocommit=True) as conn:
+            while not ended.wait(0.05):
+                conn.execute("SELECT count(*), max(updated_at) FROM jobs WHERE task_data::text LIKE '%nobody%'")
+
+    threads = [threading.Thread(target=read) for _ in range(READERS)]
+    with ExitStack() as stack:
+        for thread in threads:
+            thread.start()
+            stack.callback(thread.join)
+        stack.callback(ended.set)
+        yield
+
+
+@contextmanager
+def deepest_queue(cluster: Cluster) -> "Generator[Depth]":
+    """How many messages waited in Redis at the most, as often as one can look."""
+    depth = Depth()
+    ended = threading.Event()
+
+    def look() -> None:
+        with redis.Redis.from_url(cluster.redis_url) as client:
+            while not ended.wait(0.002):
+                depth.most = max(depth.most, client.llen("rq:queue:default"))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield depth
+    finally:
+        ended.set()
+        thread.join()
+
+
+class Depth:
+    most = 0
+
+    def __call__(self) -> int:
+        return self.most
+
+
+def resident(node: Node) -> int:
+    """Bytes of memory that a process holds."""
+    with open(f"/proc/{node.process.pid}/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * 4096

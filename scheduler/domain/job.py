@@ -127,6 +127,8 @@ class Attempt:
     retry: RetryPolicy
     lateness_seconds: float
     """How long after the job was due the attempt was started, by the database's clock."""
+    lease_seconds: float
+    """What its lease still lasted at the start."""
     holds_concurrency_key: bool
 
 

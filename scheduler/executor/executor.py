@@ -130,19 +130,20 @@ class Executor:
     # ── attempts: on the loop ────────────────────────────────────────────────────────────────────────────────
 
     def _admit_soon(self, attempts: Sequence[Attempt], asked: float) -> threading.Event:
-        held_until = asked + self._config.lease_seconds / 2  # what a start leaves of the lease at the least
         admitted = threading.Event()
-        self._loop.call_soon_threadsafe(self._admit, attempts, held_until, admitted)
+        self._loop.call_soon_threadsafe(self._admit, attempts, asked, admitted)
         return admitted
 
-    def _admit(self, attempts: Sequence[Attempt], held_until: float, admitted: threading.Event) -> None:
+    def _admit(self, attempts: Sequence[Attempt], asked: float, admitted: threading.Event) -> None:
         admitted.set()
-        if time.monotonic() >= held_until:  # the loop was blocked, or we were frozen: others may have them by now
-            log.warning("attempts not begun: their leases are no longer surely ours", count=len(attempts))
-            self._slots.release(len(attempts))
-            return
-        for attempt in attempts:
-            running = Running(attempt, held_until)
+        now = time.monotonic()
+        held = [each for each in attempts if now < asked + each.lease_seconds]
+        if len(held) < len(attempts):  # the loop was blocked, or we were frozen: others may have them by now
+            count = len(attempts) - len(held)
+            log.warning("attempts not begun: their leases are no longer surely ours", count=count)
+            self._slots.release(count)
+        for attempt in held:
+            running = Running(attempt, asked + attempt.lease_seconds)
             self._running[attempt.key] = running
             running.task = self._loop.create_task(run_attempt(running, self._registry))
             running.task.add_done_callback(partial(self._ended, running))

@@ -234,6 +234,7 @@ def test_a_frozen_executor_that_comes_back_records_nothing(cluster: Cluster) -> 
 
 def test_a_result_that_a_frozen_executor_still_had_to_record_is_dropped(cluster: Cluster) -> None:
     """Its write waits for a lock and is undone; when it wakes up, it writes again, while the next attempt runs."""
+    cluster.settings["lease_seconds"] = 4  # the lock keeps it from being extended, and it has to outlast the task
     _, frozen = cluster.start("picker", "executor")
     job_id = cluster.create("ledger_sleep", {"seconds": [1, 4]})
     cluster.entry(job_id, "start")

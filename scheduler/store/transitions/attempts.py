@@ -18,7 +18,8 @@ _START: Final = """
     WHERE id = ANY (%(ids)s) AND status = 'picked' AND (expires_at IS NULL OR expires_at > now())
     RETURNING id, run, attempt, max_attempts, task_type, task_data::text, timeout_seconds,
               retry_backoff::text, retry_delay_seconds, retry_max_delay_seconds, retry_jitter,
-              extract(epoch FROM now() - next_run_at)::float8, concurrency_key IS NOT NULL"""
+              extract(epoch FROM now() - next_run_at)::float8, extract(epoch FROM lease_until - now())::float8,
+              concurrency_key IS NOT NULL"""
 
 
 def start(conn: Connection, *, ids: Sequence[int], worker: str, lease_seconds: float) -> list[Attempt]:
@@ -41,7 +42,8 @@ def _attempt(row: tuple[Any, ...]) -> Attempt:
         timeout_seconds=row[6],
         retry=RetryPolicy(Backoff(row[7]), row[8], row[9], row[10]),
         lateness_seconds=row[11],
-        holds_concurrency_key=row[12],
+        lease_seconds=row[12],
+        holds_concurrency_key=row[13],
     )
 
 

@@ -142,6 +142,15 @@ def test_what_a_start_tells_its_executor(conn: Connection) -> None:
     assert not attempt.holds_concurrency_key
 
 
+@pytest.mark.parametrize(("left", "lasts"), [(0.75, 0.75), (0.25, 1.0)], ids=["kept", "renewed"])
+def test_a_start_tells_how_long_its_lease_still_lasts(conn: Connection, left: float, lasts: float) -> None:
+    """Not less: the executor would give up work that is its own. Not more: it would go on with what is not."""
+    job_id = led_to(conn, JobStatus.PICKED)
+    conn.execute("UPDATE jobs SET lease_until = now() + make_interval(secs => %s)", (LEASE * left,))
+    (attempt,) = transitions.start(conn, ids=[job_id], worker=WORKER, lease_seconds=LEASE)
+    assert LEASE * lasts - 1 <= attempt.lease_seconds <= LEASE * lasts
+
+
 def test_a_claim_that_died_has_used_no_attempt(conn: Connection) -> None:
     job_id = led_to(conn, JobStatus.PICKED)
     lapse(conn, job_id)

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from typing import Final, Self
 
 PAUSE_SHARE: Final = 20
-"""The pause after a duty, in times of what it took at the least: none takes more than 5 % of the time."""
+"""The pause after a duty, in times of what it took: none takes more than 5 % of the time..."""
+LONGEST_PAUSE_SECONDS: Final = 5.0
+"""... unless that means a pause longer than this. What took long may only have waited for a server that was away, and
+jobs wait for it in turn."""
 
 
 class Sparing:
@@ -34,4 +37,5 @@ class Sparing:
 
     def __exit__(self, *_: object) -> None:
         now = self._clock()
-        self._next = now + max(self._every_seconds, (now - self._began) * PAUSE_SHARE)
+        pause = min((now - self._began) * PAUSE_SHARE, LONGEST_PAUSE_SECONDS)
+        self._next = now + max(self._every_seconds, pause)

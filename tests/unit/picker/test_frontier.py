@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from scheduler.domain.job import Claimed
 from scheduler.picker.frontier import SETTLED_SECONDS, Frontier
-from scheduler.picker.sparing import PAUSE_SHARE, Sparing
+from scheduler.picker.sparing import LONGEST_PAUSE_SECONDS, PAUSE_SHARE, Sparing
 from scheduler.store.backlog import FROM_THE_FIRST, Start, Upcoming
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -67,12 +67,20 @@ def test_what_takes_long_is_done_less_often() -> None:
     sparing = Sparing(every_seconds=1.0, clock=clock)
     assert sparing.may_begin()
     with sparing:
-        clock.now += 0.5
-    assert sparing.seconds_left() == 0.5 * PAUSE_SHARE
-    clock.now += 0.5 * PAUSE_SHARE
+        clock.now += 0.125
+    assert sparing.seconds_left() == 0.125 * PAUSE_SHARE
+    clock.now += 0.125 * PAUSE_SHARE
     assert sparing.may_begin()
     with sparing:
         pass
     assert sparing.seconds_left() == 1.0
     sparing.at_once()
     assert sparing.may_begin()
+
+
+def test_an_outage_in_the_middle_of_a_duty_does_not_put_it_off_for_long() -> None:
+    clock = Clock()
+    sparing = Sparing(clock=clock)
+    with sparing:
+        clock.now += 60.0
+    assert sparing.seconds_left() == LONGEST_PAUSE_SECONDS

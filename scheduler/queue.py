@@ -33,9 +33,9 @@ OLDEST_REDIS: Final = (6, 2)
 OLDEST_VALKEY: Final = (7, 2)
 
 MESSAGE_FUNCTION: Final = "scheduler.executor.never_called"
-LARGEST_MESSAGE: Final = 100
+LARGEST_MESSAGE: Final = 250
 """Ids in a message at the most: enough to spread what a message costs over many jobs."""
-MESSAGES_AHEAD: Final = 4
+MESSAGES_AHEAD: Final = 8
 """Messages waiting in Redis for each executor: enough that none runs dry while a picker claims the next."""
 
 CAPACITY_FIELD: Final = "capacity"
@@ -160,15 +160,21 @@ class Outbox:
     def room(self, queue: str) -> int:
         """How many more ids this queue should hold: what its executors can take soon, less what waits already.
 
-        When there is none, the next executor to take a message wakes the pickers. Raises QueueUnavailable.
+        None before half of that is gone, so that claims are large: the executor who takes it that far wakes the
+        pickers. Raises QueueUnavailable.
         """
         with reaching_redis():
             capacity = self._live_capacity()
             waiting = self._redis.llen(Queue.redis_queue_namespace_prefix + queue)
-            messages = capacity.executors * MESSAGES_AHEAD - waiting
-            if messages <= 0:
-                self._redis.set(full_key(queue), 1, ex=_HUNGRY_SECONDS)
-            return max(0, messages) * capacity.message_size
+            ahead = capacity.executors * MESSAGES_AHEAD
+            if waiting > ahead // 2 or not ahead:
+                self._redis.set(full_key(queue), ahead // 2, ex=_HUNGRY_SECONDS)
+                return 0
+            return (ahead - waiting) * capacity.message_size
+
+    def most_ahead(self) -> int:
+        """How many ids all queues' executors can take soon, as far as `room` last knew."""
+        return self._capacity.executors * MESSAGES_AHEAD * self._capacity.message_size
 
     def push(self, queue: str, ids: Sequence[int]) -> None:
         """Put claimed jobs on a queue, few a message while there are few, so that all executors get some.
@@ -199,8 +205,9 @@ class Capacity:
 
     @property
     def message_size(self) -> int:
-        """Ids in a message at the most: no more than one executor can run at once."""
-        return max(1, min(LARGEST_MESSAGE, self.slots // self.executors)) if self.executors else 1
+        """Ids in a message at the most: half of what an executor can run at once, so that it starts one message while
+        the other runs."""
+        return max(1, min(LARGEST_MESSAGE, self.slots // self.executors // 2)) if self.executors else 1
 
 
 def _read_capacity(client: "redis.Redis") -> Capacity:
@@ -241,7 +248,7 @@ def queue_names(client: "redis.Redis") -> list[str]:
 
 
 def full_key(queue: str) -> str:
-    """Set while a picker waits for room on this queue."""
+    """Set while a picker waits for room on this queue: to the number of messages that it wants to be left at most."""
     return f"scheduler:full:{queue}"
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from scheduler.domain.retry import DEFAULT_RETRY, RetryPolicy
 from scheduler.domain.states import ExecutionStatus, JobStatus
@@ -102,8 +102,7 @@ class Claimed:
     next_run_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptKey:
+class AttemptKey(NamedTuple):
     """The fence around one attempt: `run` counts every start of the job in all its life.
 
     `attempt` alone would not do: it begins again when a user retries, and a holder that slept

@@ -1,7 +1,9 @@
 """The executor: takes messages into free slots, runs the attempts, records how they came out.
 
 worker.py     the RQ worker: messages in
-receiver.py   a message -> started attempts, never more than there are free slots
+receiver.py   takes messages while there is room
+starter.py    picked jobs -> started attempts, never more than there are free slots
+hold.py       jobs claimed ahead of their time, until they are due
 run.py        one attempt, as a pipeline of named steps
 recorder.py   outcomes -> the database, by group commit
 heartbeat.py  leases kept while attempts live, and dropped when they may not

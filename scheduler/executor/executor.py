@@ -13,11 +13,13 @@ from scheduler.daemon import Stop
 from scheduler.domain.errors import QueueUnavailable, Unavailable
 from scheduler.domain.job import Attempt, AttemptKey, Completed, Failed, Outcome
 from scheduler.executor.heartbeat import Heartbeat
+from scheduler.executor.hold import Hold
 from scheduler.executor.presence import Presence
 from scheduler.executor.receiver import Receiver
 from scheduler.executor.recorder import Recorder
 from scheduler.executor.run import AttemptTimedOut, Running, failure, run_attempt
 from scheduler.executor.slots import Slots
+from scheduler.executor.starter import Starter
 from scheduler.executor.worker import MessageWorker
 from scheduler.logs import get_log
 from scheduler.queue import Listener
@@ -31,6 +33,8 @@ LONGEST_POLL_SECONDS: Final = 60.0
 _SWEEP_SECONDS: Final = 1.0
 _STUBBORN_SECONDS: Final = 2.0
 """How long a handler may take to react to its cancellation before its attempt ends without it."""
+_PARTING_SECONDS: Final = 5.0
+"""How long to wait for a thread to give back what has not started."""
 _LAST_WORDS_SECONDS: Final = 2.0
 """What recording and signing off may take after the grace."""
 
@@ -57,6 +61,7 @@ class Executor:
         self._stop = stop
         self._slots = Slots(config.concurrency)
         self._running: dict[AttemptKey, Running] = {}
+        self._ended_now: list[Outcome | None] = []
         self._finished = 0
         self._failed = 0
         self._worker = MessageWorker(
@@ -71,14 +76,10 @@ class Executor:
             recorder=self._recorder,
             abandon=self._abandon_soon,
         )
+        starter = Starter(self._worker, database, self._slots, self._admit_soon, lease_seconds=config.lease_seconds)
+        self._hold = Hold(starter, stop)
         self._receiver = Receiver(
-            self._worker,
-            database,
-            lease_seconds=config.lease_seconds,
-            slots=self._slots,
-            recorder=self._recorder,
-            stop=stop,
-            admit=self._admit_soon,
+            self._worker, starter, self._hold, slots=self._slots, recorder=self._recorder, stop=stop
         )
 
     async def run(self) -> None:
@@ -90,7 +91,8 @@ class Executor:
             stopping.set()
         cancellations = Listener(self._config.redis_url, "cancel", lambda _job_id: self._heartbeat.beat_now())
         sweeper = asyncio.create_task(self._sweep())
-        for thread in (self._recorder, self._heartbeat, self._presence, self._receiver, cancellations):
+        threads = (self._recorder, self._heartbeat, self._presence, self._hold, self._receiver, cancellations)
+        for thread in threads:
             thread.start()
         log.info("executor ready", worker=self._config.name, slots=self._slots.total)
         await stopping.wait()
@@ -103,13 +105,15 @@ class Executor:
         """Take no more, let what runs end within the grace, record it, and release the leases of the rest."""
         deadline = time.monotonic() + self._config.grace_seconds
         log.info("stopping", running=len(self._running), grace_seconds=self._config.grace_seconds)
-        await asyncio.to_thread(self._receiver.join, min(self._config.grace_seconds, 5.0))
+        for thread in (self._receiver, self._hold):
+            await asyncio.to_thread(thread.join, min(deadline - time.monotonic(), _PARTING_SECONDS))
         while self._running and time.monotonic() < deadline and not self._stop.hurried.is_set():
             await asyncio.wait(
                 [each.task for each in self._running.values() if each.task], timeout=0.1, return_when="FIRST_COMPLETED"
             )
         left = [*self._running]
         self._abandon(left)
+        self._hand_over()  # before the recorder is told that nothing more will come
         patience = max(0.0, deadline - time.monotonic()) if not self._stop.hurried.is_set() else 0.0
         unrecorded = await asyncio.to_thread(self._recorder.close, patience + _LAST_WORDS_SECONDS)
         self._heartbeat.stop()
@@ -149,15 +153,21 @@ class Executor:
             running.task.add_done_callback(partial(self._ended, running))
 
     def _ended(self, running: Running, task: "asyncio.Task[Outcome | None]") -> None:
-        if self._leave(running) and not task.cancelled() and (outcome := task.result()) is not None:
-            self._recorder.add(outcome)
+        self._leave(running, None if task.cancelled() else task.result())
 
-    def _leave(self, running: Running) -> bool:
-        """Free the attempt's slot; False when that was done before."""
+    def _leave(self, running: Running, outcome: Outcome | None) -> None:
+        """End the attempt, unless that was done before."""
         if self._running.pop(running.attempt.key, None) is None:
-            return False
-        self._slots.release()
-        return True
+            return
+        if not self._ended_now:
+            self._loop.call_soon(self._hand_over)
+        self._ended_now.append(outcome)
+
+    def _hand_over(self) -> None:
+        """Record what ended in this turn of the loop and free the slots: one hand-over to other threads for all."""
+        ended, self._ended_now = self._ended_now, []
+        self._recorder.add([outcome for outcome in ended if outcome is not None])
+        self._slots.release(len(ended))
 
     def _abandon_soon(self, keys: Collection[AttemptKey]) -> None:
         self._loop.call_soon_threadsafe(self._abandon, keys)
@@ -176,8 +186,7 @@ class Executor:
             overdue = time.monotonic() - _STUBBORN_SECONDS
             for running in [each for each in self._running.values() if each.deadline < overdue]:
                 log.warning("a handler ignores its cancellation", job_id=running.attempt.key.job_id)
-                if self._leave(running) and not running.cancelled:
-                    self._recorder.add(failure(running, AttemptTimedOut(running)))
+                self._leave(running, None if running.cancelled else failure(running, AttemptTimedOut(running)))
                 running.cancel()
 
     # ── shared with the threads ──────────────────────────────────────────────────────────────────────────────

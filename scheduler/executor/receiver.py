@@ -1,20 +1,16 @@
-"""A message becomes started attempts: never more than there are free slots, so no executor hoards work."""
+"""Messages in, while there is room for what they ask for."""
 
-import threading
-import time
-from collections.abc import Callable, Sequence
 from typing import Final
 
 from scheduler.daemon import Backoff, Stop, Worker
-from scheduler.domain.errors import QueueUnavailable, StoreUnavailable, Unavailable
-from scheduler.domain.job import Attempt
+from scheduler.domain.errors import Unavailable
+from scheduler.executor.hold import Hold
 from scheduler.executor.recorder import Recorder
 from scheduler.executor.slots import Slots
-from scheduler.executor.worker import Message, MessageWorker
+from scheduler.executor.starter import Starter
+from scheduler.executor.worker import MessageWorker
 from scheduler.logs import get_log
 from scheduler.queue import LARGEST_MESSAGE
-from scheduler.store import transitions
-from scheduler.store.connection import Database
 
 log = get_log("receiver")
 
@@ -22,29 +18,18 @@ _PAUSE_SECONDS: Final = 0.5
 
 
 class Receiver:
-    """A thread that takes messages while there is room, starts their jobs, and hands the attempts to `admit` with the
-    monotonic time at which their start was asked for. `admit` answers with an event that is set when they run."""
+    """A thread that takes messages and has their jobs started, or held until they are due."""
 
     def __init__(
-        self,
-        worker: MessageWorker,
-        database: Database,
-        *,
-        lease_seconds: float,
-        slots: Slots,
-        recorder: Recorder,
-        stop: Stop,
-        admit: Callable[[Sequence[Attempt], float], threading.Event],
+        self, worker: MessageWorker, starter: Starter, hold: Hold, *, slots: Slots, recorder: Recorder, stop: Stop
     ) -> None:
         self._worker = worker
-        self._database = database
-        self._lease_seconds = lease_seconds
+        self._starter = starter
+        self._hold = hold
         self._slots = slots
+        self._comfortable = max(1, min(LARGEST_MESSAGE, slots.total // 2))
         self._recorder = recorder
         self._stop = stop
-        self._admit = admit
-        self._admitted = threading.Event()
-        self._admitted.set()
         self._thread = Worker(self._run, name="receiver")
 
     def start(self) -> None:
@@ -68,45 +53,17 @@ class Receiver:
                     log.info("server back")
 
     def _step(self) -> None:
-        if not self._admitted.wait(_PAUSE_SECONDS):  # the loop is blocked: what it cannot begin is left to others
+        if not self._starter.wait_until_admitted(_PAUSE_SECONDS):
             return
         if self._recorder.is_full:
             self._stop.requested.wait(_PAUSE_SECONDS)
             return
-        room = self._slots.wait_for_room(min(LARGEST_MESSAGE, self._slots.total), _PAUSE_SECONDS)
-        if not room:
+        if not self._slots.wait_for_room(self._comfortable, _PAUSE_SECONDS):
             return
         message = self._worker.receive()
         if message is None:
             return
         if self._stop.requested.is_set():
-            room = 0
-        self._return(message, message.ids[room:])
-        if room:
-            self._begin(message, message.ids[:room])
-
-    def _begin(self, message: Message, ids: Sequence[int]) -> None:
-        self._slots.take(len(ids))
-        asked = time.monotonic()
-        attempts: list[Attempt] = []
-        try:
-            with self._database.connection() as conn:
-                attempts = transitions.start(conn, ids=ids, worker=self._worker.name, lease_seconds=self._lease_seconds)
-        except StoreUnavailable:
-            self._return(message, ids)
-            raise
-        finally:
-            self._slots.release(len(ids) - len(attempts))
-        if len(attempts) < len(ids):
-            log.debug("stale ids dropped", count=len(ids) - len(attempts), queue=message.queue)
-        self._admitted = self._admit(attempts, asked)
-
-    def _return(self, message: Message, ids: Sequence[int]) -> None:
-        """Hand back what this executor cannot start: to the queue, else to the database, else to the lease."""
-        if not ids:
+            self._starter.give_back(message, message.ids)
             return
-        try:
-            self._worker.put_back(message, ids)
-        except QueueUnavailable:
-            with self._database.connection() as conn:
-                transitions.give_back(conn, ids)
+        self._hold.keep(message.queue, self._starter.start(message))

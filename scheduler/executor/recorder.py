@@ -42,11 +42,11 @@ class Recorder:
     def start(self) -> None:
         self._thread.start()
 
-    def add(self, outcome: Outcome) -> None:
-        """Write this soon; never blocks."""
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Write these soon; never blocks."""
         with self._changed:
-            self._waiting.append(outcome)
-            self._bytes += _size(outcome)
+            self._waiting.extend(outcomes)
+            self._bytes += sum(map(_size, outcomes))
             self._changed.notify()
 
     @property

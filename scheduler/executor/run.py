@@ -42,6 +42,7 @@ class Running:
     deadline: float = float("inf")
     """Monotonic: when its budget of time is used up."""
     cancelled: bool = False
+    timed_out: bool = False
     logs: list[str] = field(default_factory=list[str])
     progress: JsonObject | None = None
     shown: JsonObject | None = None
@@ -50,6 +51,12 @@ class Running:
     def cancel(self) -> None:
         """Tell the handler to stop; its outcome will not be recorded."""
         self.cancelled = True
+        if self.task is not None:
+            self.task.cancel()
+
+    def time_out(self) -> None:
+        """Tell the handler to stop because its time is up."""
+        self.timed_out = True
         if self.task is not None:
             self.task.cancel()
 
@@ -66,11 +73,7 @@ async def run_attempt(running: Running, registry: Registry) -> Outcome | None:
         result = await _within_budget(running, task_type, data)
         encoded = encode_result(result)
     except asyncio.CancelledError:
-        if running.cancelled:
-            return None
-        if (current := asyncio.current_task()) is not None and current.cancelling():
-            raise
-        return failure(running, CancelledWithin())
+        return _cut_short(running)
     except Exception as error:  # noqa: BLE001 - a handler may raise anything: it fails its attempt, never the executor
         return None if running.cancelled else failure(running, error)
     now = time.monotonic()
@@ -85,7 +88,7 @@ async def run_attempt(running: Running, registry: Registry) -> Outcome | None:
 
 
 async def _within_budget(running: Running, task_type: TaskType, data: BaseModel) -> object:
-    """Invoke the handler; raises TimeoutError when the time of the job, or that of its type, is up."""
+    """Invoke the handler; it is cancelled when the time of the job, or that of its type, is up."""
     attempt = running.attempt
     budget = min(attempt.timeout_seconds, task_type.timeout_seconds or attempt.timeout_seconds)
     running.deadline = running.started + budget
@@ -97,14 +100,24 @@ async def _within_budget(running: Running, task_type: TaskType, data: BaseModel)
         on_progress=running.report,
         is_cancelled=lambda: running.cancelled or time.monotonic() >= running.deadline,
     )
-    clock = asyncio.timeout(running.deadline - time.monotonic())
+    # Not asyncio.timeout(), which costs a quick task as much as all else here together.
+    clock = asyncio.get_running_loop().call_later(running.deadline - time.monotonic(), running.time_out)
     try:
-        async with clock:
-            return await invoke(task_type, data, context, lambda: running.held_until)
-    except TimeoutError as error:
-        if clock.expired():
-            raise AttemptTimedOut(running) from error
-        raise  # the handler's own
+        return await invoke(task_type, data, context, lambda: running.held_until)
+    finally:
+        clock.cancel()
+
+
+def _cut_short(running: Running) -> Outcome | None:
+    """What a CancelledError means: a user's or a lost lease's cancellation, the end of the attempt's time, the loop's
+    own end - or nothing of the kind, and the handler let one out."""
+    if running.cancelled:
+        return None
+    if running.timed_out:
+        return failure(running, AttemptTimedOut(running))
+    if (current := asyncio.current_task()) is not None and current.cancelling():
+        raise asyncio.CancelledError
+    return failure(running, CancelledWithin())
 
 
 class AttemptTimedOut(TaskError):

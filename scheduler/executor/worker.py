@@ -119,9 +119,11 @@ class MessageWorker(BaseWorker):
         """Take the message off Redis for good: from here on, the lease is what brings its jobs back."""
         with self.connection.pipeline(transaction=False) as pipeline:
             pipeline.delete(job.key, queue.intermediate_queue_key)
-            pipeline.getdel(full_key(queue.name))
-            _, picker_waits = pipeline.execute()
-        if picker_waits:
+            pipeline.get(full_key(queue.name))
+            pipeline.llen(queue.key)
+            _, wanted, left = cast("tuple[int, bytes | None, int]", tuple(pipeline.execute()))
+        if wanted is not None and wanted.isdigit() and left <= int(wanted):
+            self.connection.delete(full_key(queue.name))
             self.connection.publish(channel(self.connection, "wake"), "")
         if (ids := _ids_of(job)) is None:
             log.warning("poison message dropped", message=job.id, queue=queue.name, reason="not a list of job ids")

@@ -1,11 +1,12 @@
 """Claim due jobs and push them: the claim commits before the push, and a push that fails gives the jobs back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import inf
 
 from scheduler.domain.errors import QueueUnavailable
 from scheduler.domain.job import Claimed
 from scheduler.logs import get_log
+from scheduler.picker.ahead import Ahead
 from scheduler.picker.frontier import Frontier
 from scheduler.picker.sparing import Sparing
 from scheduler.queue import Outbox
@@ -27,6 +28,7 @@ class Claim:
         self._batch_size = batch_size
         self._lease_seconds = lease_seconds
         self._ageing_seconds = ageing_seconds
+        self._ahead = Ahead(lease_seconds)
         self._frontier = Frontier()
         self._full_look = Sparing()
         self._keyed_look = Sparing()
@@ -42,7 +44,18 @@ class Claim:
         due = dict.fromkeys(each.queue for each in waiting if each.seconds <= 0)
         if sum(self._claim(queue) for queue in due):
             return 0.0
-        return min([look_again_in, *(each.seconds for each in waiting if each.seconds > 0)])
+        soon = dict.fromkeys(each.queue for each in waiting if 0 < each.seconds <= self._ahead.seconds)
+        if sum(self._claim_ahead(queue) for queue in soon if queue not in due):
+            return 0.0
+        return min([look_again_in, *self._pauses(waiting)])
+
+    def _pauses(self, waiting: Sequence[Upcoming]) -> Iterator[float]:
+        """Until when each of these can be claimed: ahead, or else when it is due."""
+        for each in waiting:
+            if each.seconds > self._ahead.seconds:
+                yield each.seconds - self._ahead.seconds
+            elif each.seconds > 0:
+                yield each.seconds
 
     def _look(self) -> tuple[list[Upcoming], float]:
         """What waits, and in how many seconds to look again whatever that is: after a look from the frontier only."""
@@ -56,13 +69,25 @@ class Claim:
         return waiting, inf
 
     def _claim(self, queue: str) -> int:
-        if not (limit := self._room(queue)):
+        return self._claim_plain(queue, self._room(queue), ahead_seconds=0.0)
+
+    def _claim_ahead(self, queue: str) -> int:
+        """Nothing of this queue is due: take what will be in a moment."""
+        room = self._outbox.room(queue)
+        limit = min(self._batch_size, room, self._ahead.left(queue, self._outbox.most_ahead()))
+        claimed = self._claim_plain(queue, limit, ahead_seconds=self._ahead.seconds)
+        self._ahead.took(queue, claimed)
+        return claimed
+
+    def _claim_plain(self, queue: str, limit: int, *, ahead_seconds: float) -> int:
+        if not limit:
             return 0
         with self._database.connection() as conn:
             claimed = transitions.claim(
                 conn,
                 queue=queue,
                 limit=limit,
+                ahead_seconds=ahead_seconds,
                 lease_seconds=self._lease_seconds,
                 ageing_seconds=self._ageing_seconds,
                 starts=self._frontier.starts(queue),

@@ -108,6 +108,16 @@ def upcoming_keyed(conn: Connection) -> list[UpcomingKeyed]:
     return [UpcomingKeyed(*row) for row in fetch_all(conn, _UPCOMING_KEYED, {})]
 
 
+_DUE_LATER: Final = """
+    SELECT id, extract(epoch FROM next_run_at - clock_timestamp())::float8 FROM jobs
+    WHERE id = ANY (%(ids)s) AND status = 'picked' AND next_run_at > now()"""
+
+
+def due_later(conn: Connection, ids: Sequence[int]) -> dict[int, float]:
+    """Those of these jobs that were claimed ahead of their time, each with the seconds until it is due."""
+    return dict(fetch_all(conn, _DUE_LATER, {"ids": list(ids)}))
+
+
 def start_parameters(starts: Sequence[Start]) -> dict[str, list[Any]]:
     """Places to look from, as the columns of an unnest()."""
     return {

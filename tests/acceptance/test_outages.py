@@ -17,9 +17,11 @@ import redis
 from scheduler.daemon import Stop
 from scheduler.domain.job import DEFAULT_QUEUE, Attempt, AttemptKey, Completed, Outcome
 from scheduler.embedded import Server
+from scheduler.executor.hold import Hold
 from scheduler.executor.receiver import Receiver
 from scheduler.executor.recorder import MAX_WAITING, MAX_WAITING_BYTES, Recorder
 from scheduler.executor.slots import Slots
+from scheduler.executor.starter import Starter
 from scheduler.executor.worker import MessageWorker
 from scheduler.queue import push_messages
 from scheduler.store.connection import Database
@@ -230,14 +232,14 @@ def test_what_waits_for_postgresql_is_bounded(own: OwnServers, redis_url: str, c
     ):
         recorder = Recorder(database, lambda _recorded: None)
         worker = MessageWorker(redis_url, queues=[DEFAULT_QUEUE], name="test", capacity=4)
-        receiver = Receiver(
-            worker, database, lease_seconds=LEASE, slots=Slots(4), recorder=recorder, stop=stop, admit=admitted_at_once
-        )
+        slots = Slots(4)
+        starter = Starter(worker, database, slots, admitted_at_once, lease_seconds=LEASE)
+        receiver = Receiver(worker, starter, Hold(starter, stop), slots=slots, recorder=recorder, stop=stop)
         with stopped(own.postgres):
             recorder.start()
             for number in range(1, count + 1):
                 if not recorder.is_full:
-                    recorder.add(ended(number, result))
+                    recorder.add([ended(number, result)])
             assert recorder.is_full
             push_messages(client, DEFAULT_QUEUE, [[1]])
             receiver.start()

@@ -19,6 +19,7 @@ from tests.eventually import eventually
 from tests.integration.listening import heard
 
 QUEUE = "default"
+HALF_FULL = MESSAGES_AHEAD // 2
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_ids_arrive_as_they_were_pushed_and_leave_nothing(
         (2, 200, 4, [1, 1, 1, 1]),
         (1, 200, 10, [5, 5]),
         (1, 200, 250, [100, 100, 50]),
-        (1, 8, 20, [8, 8, 4]),  # no more than one executor can run at once
+        (1, 8, 20, [4] * 5),  # no more than half of what an executor can run at once
         (0, 0, 3, [1, 1, 1]),
     ],
 )
@@ -127,7 +128,7 @@ def test_without_executors_there_is_no_room(client: "redis.Redis", outbox: Outbo
 def test_room_is_what_executors_can_take_soon(redis_url: str, outbox: Outbox) -> None:
     present(redis_url, name="one", capacity=10)
     present(redis_url, name="two", capacity=30)
-    assert outbox.room(QUEUE) == 2 * MESSAGES_AHEAD * 20
+    assert outbox.room(QUEUE) == 2 * MESSAGES_AHEAD * 10
 
 
 def test_no_message_outgrows_its_bound(redis_url: str, outbox: Outbox) -> None:
@@ -136,20 +137,31 @@ def test_no_message_outgrows_its_bound(redis_url: str, outbox: Outbox) -> None:
 
 
 def test_what_waits_already_takes_room(client: "redis.Redis", redis_url: str, outbox: Outbox) -> None:
-    worker = present(redis_url, capacity=1)
-    for left in range(MESSAGES_AHEAD, 0, -1):
-        assert outbox.room(QUEUE) == left
+    present(redis_url, capacity=1)
+    for waiting in range(HALF_FULL + 1):
+        assert outbox.room(QUEUE) == MESSAGES_AHEAD - waiting
         assert not client.exists(full_key(QUEUE))
-        outbox.push(QUEUE, [left])
+        outbox.push(QUEUE, [1])
     assert outbox.room(QUEUE) == 0
     assert outbox.room("another") == MESSAGES_AHEAD
 
+
+def test_the_executor_who_makes_room_for_a_large_claim_wakes_the_pickers(
+    client: "redis.Redis", redis_url: str, outbox: Outbox
+) -> None:
+    worker = present(redis_url, capacity=1)
+    for _ in range(HALF_FULL + 2):
+        outbox.push(QUEUE, [1])
+    assert outbox.room(QUEUE) == 0
     with heard(redis_url, "wake") as calls:
         calls.clear()
         worker.receive()
-        eventually(lambda: calls)  # a picker waits for the room that there is now
-    assert not client.exists(full_key(QUEUE))
-    assert outbox.room(QUEUE) == 1
+        assert client.exists(full_key(QUEUE)), "room for a single message is worth no claim"
+        worker.receive()
+        assert not client.exists(full_key(QUEUE))
+        eventually(lambda: calls)
+        assert len(calls) == 1
+    assert outbox.room(QUEUE) == MESSAGES_AHEAD - HALF_FULL
 
 
 def test_an_executor_that_left_counts_no_more(redis_url: str) -> None:

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from scheduler.domain.job import Attempt, AttemptKey, Completed, Failed
 from scheduler.domain.retry import Backoff, RetryPolicy
 from scheduler.store.connection import Connection, fetch_all
-from scheduler.store.rows import from_json, to_json
+from scheduler.store.rows import from_json, to_array, to_json
 
 _START: Final = """
     UPDATE jobs
@@ -15,7 +16,8 @@ _START: Final = """
         worker = %(worker)s, progress = NULL,
         lease_until = CASE WHEN lease_until < now() + make_interval(secs => %(lease)s / 2)
                            THEN now() + make_interval(secs => %(lease)s) ELSE lease_until END
-    WHERE id = ANY (%(ids)s) AND status = 'picked' AND (expires_at IS NULL OR expires_at > now())
+    WHERE id = ANY (%(ids)s::bigint[]) AND status = 'picked' AND next_run_at <= now()
+      AND (expires_at IS NULL OR expires_at > now())
     RETURNING id, run, attempt, max_attempts, task_type, task_data::text, timeout_seconds,
               retry_backoff::text, retry_delay_seconds, retry_max_delay_seconds, retry_jitter,
               extract(epoch FROM now() - next_run_at)::float8, extract(epoch FROM lease_until - now())::float8,
@@ -23,12 +25,12 @@ _START: Final = """
 
 
 def start(conn: Connection, *, ids: Sequence[int], worker: str, lease_seconds: float) -> list[Attempt]:
-    """Begin an attempt at each of these picked jobs. One that is missing in the answer was cancelled, rescued,
-    has expired, or was started by someone else: its message is stale.
+    """Begin an attempt at each of these picked jobs. One that is missing in the answer is not due yet
+    (`backlog.due_later`), or was cancelled, rescued, has expired, or was started by someone else.
 
     A lease with half its time left is kept as it is: then the update touches no index (a HOT update).
     """
-    parameters = {"ids": list(ids), "worker": worker, "lease": lease_seconds}
+    parameters = {"ids": to_array(ids), "worker": worker, "lease": lease_seconds}
     return [_attempt(row) for row in fetch_all(conn, _START, parameters)]
 
 
@@ -40,12 +42,21 @@ def _attempt(row: tuple[Any, ...]) -> Attempt:
         task_type=row[4],
         task_data=from_json(row[5]),
         timeout_seconds=row[6],
-        retry=RetryPolicy(Backoff(row[7]), row[8], row[9], row[10]),
+        retry=_retry_policy(*row[7:11]),
         lateness_seconds=row[11],
         lease_seconds=row[12],
         holds_concurrency_key=row[13],
     )
 
+
+@lru_cache(maxsize=1024)
+def _retry_policy(backoff: str, delay: float, max_delay: float, jitter: bool) -> RetryPolicy:
+    """Most jobs have one of a few policies."""
+    return RetryPolicy(Backoff(backoff), delay, max_delay, jitter)
+
+
+# Statements that end attempts name their ids twice, and the status in a sub-select: the planner, who takes running jobs
+# for rare, would else read the whole table for them and compare each with every outcome.
 
 _COMPLETE: Final = """
     WITH ended AS (
@@ -56,7 +67,8 @@ _COMPLETE: Final = """
         SET status = 'completed', completed_at = greatest(started_at, now() - make_interval(secs => ended.age)),
             updated_at = now(), lease_until = NULL, result = ended.result::jsonb, error = NULL
         FROM ended
-        WHERE jobs.id = ended.id AND jobs.run = ended.run AND jobs.status = 'running'
+        WHERE jobs.id = ANY (%(ids)s::bigint[]) AND jobs.id = ended.id AND jobs.run = ended.run
+          AND jobs.status = (SELECT 'running'::job_status)
         RETURNING jobs.id, jobs.run, attempt, started_at, completed_at, worker, jobs.result, duration, logs
     ), recorded AS (
         INSERT INTO executions
@@ -71,7 +83,7 @@ def complete(conn: Connection, outcomes: Sequence[Completed]) -> set[AttemptKey]
     """Record that these attempts returned; answers with those that were still their executor's to record."""
     if not outcomes:
         return set()
-    parameters = {**_endings(outcomes), "results": [outcome.result for outcome in outcomes]}
+    parameters = {**_endings(outcomes), "results": to_array(outcome.result for outcome in outcomes)}
     return _keys(fetch_all(conn, _COMPLETE, parameters))
 
 
@@ -84,7 +96,7 @@ _FAILED_ATTEMPTS: Final = """
         SELECT jobs.id, jobs.run, attempt, started_at, worker, duration, logs, ended.status AS ended_as, ended.error,
                retry_in, greatest(started_at, now() - make_interval(secs => age)) AS finished_at
         FROM jobs JOIN ended ON jobs.id = ended.id AND jobs.run = ended.run
-        WHERE jobs.status = 'running'
+        WHERE jobs.id = ANY (%(ids)s::bigint[]) AND jobs.status = (SELECT 'running'::job_status)
         ORDER BY jobs.id
         FOR UPDATE OF jobs
     ), recorded AS (
@@ -121,24 +133,24 @@ def fail(conn: Connection, outcomes: Sequence[Failed]) -> set[AttemptKey]:
     return _keys(fetch_all(conn, _FAIL, _failures(outcomes))) if outcomes else set()
 
 
-def _failures(outcomes: Sequence[Failed]) -> dict[str, list[Any]]:
+def _failures(outcomes: Sequence[Failed]) -> dict[str, str]:
     return {
         **_endings(outcomes),
-        "statuses": [outcome.status.value for outcome in outcomes],
-        "errors": [to_json(outcome.error) for outcome in outcomes],
-        "retry_in": [outcome.retry_in for outcome in outcomes],
+        "statuses": to_array(outcome.status.value for outcome in outcomes),
+        "errors": to_array(to_json(outcome.error) for outcome in outcomes),
+        "retry_in": to_array(outcome.retry_in for outcome in outcomes),
     }
 
 
-def _endings(outcomes: Sequence[Completed] | Sequence[Failed]) -> dict[str, list[Any]]:
+def _endings(outcomes: Sequence[Completed] | Sequence[Failed]) -> dict[str, str]:
     """The columns that all endings share; a result that had to wait for the database is dated back by its age."""
     now = time.monotonic()
     return {
-        "ids": [outcome.key.job_id for outcome in outcomes],
-        "runs": [outcome.key.run for outcome in outcomes],
-        "durations": [outcome.duration_seconds for outcome in outcomes],
-        "ages": [max(0.0, now - outcome.finished) for outcome in outcomes],
-        "logs": [to_json(list(outcome.logs)) for outcome in outcomes],
+        "ids": to_array(outcome.key.job_id for outcome in outcomes),
+        "runs": to_array(outcome.key.run for outcome in outcomes),
+        "durations": to_array(outcome.duration_seconds for outcome in outcomes),
+        "ages": to_array(max(0.0, now - outcome.finished) for outcome in outcomes),
+        "logs": to_array(to_json(list(outcome.logs)) for outcome in outcomes),
     }
 
 

@@ -16,7 +16,8 @@ _CLAIM: Final = """
             AS start(level, next_run_at, id)
         CROSS JOIN LATERAL (
             SELECT id, next_run_at FROM jobs
-            WHERE queue = %(queue)s AND priority = start.level AND next_run_at <= now()
+            WHERE queue = %(queue)s AND priority = start.level
+              AND next_run_at <= now() + make_interval(secs => %(ahead)s)
               AND (next_run_at, id) > (start.next_run_at, start.id)
               AND picked_at IS NULL AND completed_at IS NULL AND concurrency_key IS NULL
               AND (expires_at IS NULL OR expires_at > now())
@@ -36,14 +37,17 @@ def claim(
     limit: int,
     lease_seconds: float,
     ageing_seconds: float,
+    ahead_seconds: float = 0.0,
     starts: Sequence[Start] = FROM_THE_FIRST,
 ) -> list[Claimed]:
-    """Take up to `limit` due jobs of a queue, first in turn first, each under a lease; looks from `starts` onwards.
+    """Take up to `limit` jobs of a queue that are due in `ahead_seconds`, first in turn first, each under a lease;
+    looks from `starts` onwards.
 
     A job's turn is its due time plus `ageing_seconds` for each step of its priority: the order of priorities
     lowered by one step for every `ageing_seconds` waited, written so that it does not change with the clock.
     """
     parameters = {"queue": queue, "limit": limit, "lease": lease_seconds, "ageing": ageing_seconds}
+    parameters["ahead"] = ahead_seconds
     return _in_turn(fetch_all(conn, _CLAIM, parameters | start_parameters(starts)), ageing_seconds)
 
 

@@ -26,6 +26,8 @@ class Plan:
     scans: Counter[str] = field(default_factory=Counter[str])
     """Scans of `jobs` by the name of their index; "sequential" for one without."""
     buffers: int = 0
+    compared_in_vain: int = 0
+    """Pairs of rows that a join looked at one by one, and that did not belong together."""
 
 
 def plan_of(conn: Connection, call: Callable[[], object], arguments: list[object], mode: LiteralString) -> Plan:
@@ -49,6 +51,7 @@ def plan_of(conn: Connection, call: Callable[[], object], arguments: list[object
     plan = Plan(top["Execution Time"], buffers=top["Plan"]["Shared Hit Blocks"] + top["Plan"]["Shared Read Blocks"])
     for node in _nodes(top["Plan"]):
         _count(plan, node)
+        plan.compared_in_vain += round(node.get("Rows Removed by Join Filter", 0) * node["Actual Loops"])
     return plan
 
 

@@ -79,7 +79,9 @@ def keys_of(ids: list[int]) -> list[AttemptKey]:
 @each_mode
 @pytest.mark.parametrize("limit", [10, DUE])
 def test_a_claim_reads_jobs_that_are_due_alone(crowd: Connection, mode: LiteralString, limit: int) -> None:
-    plan = plan_of(crowd, lambda: claimed(crowd, limit=limit), [LEASE, *EVERYWHERE, "default", limit, AGEING], mode)
+    plan = plan_of(
+        crowd, lambda: claimed(crowd, limit=limit), [LEASE, *EVERYWHERE, "default", 0.0, limit, AGEING], mode
+    )
     assert set(plan.scans) == {"jobs_due", "jobs_pkey"}
     found = min(DUE, 9 * limit)  # of each priority as many as might be the first in turn
     assert plan.rows_read == found + limit
@@ -123,6 +125,22 @@ def test_endings_read_the_jobs_that_they_name(crowd: Connection, held: list[int]
     plan = plan_of(crowd, lambda: transitions.complete(crowd, outcomes), [*each, ["1"] * HELD], mode)
     assert set(plan.scans) == {"jobs_pkey"}
     assert plan.rows_read == HELD
+
+
+def test_endings_in_a_small_table_are_not_sought_among_all_its_jobs(servers: Servers) -> None:
+    """Running jobs are rare to the planner, who would find them by reading all, and compare each with each outcome."""
+    with fresh_database(servers) as url:
+        with psycopg.connect(url, autocommit=True) as conn:
+            conn.execute("INSERT INTO jobs (task_type, task_data) SELECT 'note', '{}' FROM generate_series(1, 5000)")
+            conn.execute("VACUUM (ANALYZE) jobs")
+            ids = claimed(conn, limit=HELD)
+            transitions.start(conn, ids=ids, worker=WORKER, lease_seconds=LEASE)
+        outcomes = [completed(key) for key in keys_of(ids)]
+        arguments: list[object] = [ids, [1] * HELD, [0.1] * HELD, [0.1] * HELD, ["[]"] * HELD, ["1"] * HELD]
+        with psycopg.connect(url, autocommit=True) as conn:
+            plan = plan_of(conn, lambda: transitions.complete(conn, outcomes), arguments, MODES[0])
+    assert set(plan.scans) == {"jobs_pkey"}
+    assert (plan.rows_read, plan.compared_in_vain) == (HELD, 0)
 
 
 @each_mode

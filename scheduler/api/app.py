@@ -7,7 +7,9 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.routing import IntegerConverter
 
+from scheduler.api.attempts import attempts
 from scheduler.api.body import JsonRequest
+from scheduler.api.bulk import bulk
 from scheduler.api.docs import publish
 from scheduler.api.exchange import exchange
 from scheduler.api.guard import guard
@@ -20,7 +22,7 @@ from scheduler.api.task_types import task_types
 
 __all__ = ["Services", "create_app"]
 
-_RESOURCES: Final = (jobs, job_actions, task_types, health)
+_RESOURCES: Final = (jobs, job_actions, bulk, attempts, task_types, health)
 
 _DESCRIPTION: Final = """
 Run this task at this time, once, with a record of it, whatever crashes.

@@ -1,16 +1,19 @@
-"""How a job gets in: its task is checked, its row written, the pickers woken if it is due."""
+"""How jobs get in: their tasks are checked, their rows written, the pickers woken if one is due."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from flask import Response
 
 from scheduler.api.identity import current_caller
-from scheduler.api.outputs import JobOut
+from scheduler.api.outputs import IdsOut, JobOut
 from scheduler.api.resource import answer
 from scheduler.api.services import nudge, services
+from scheduler.domain.errors import FieldError, InvalidInput
 from scheduler.domain.job import Job, NewJob
-from scheduler.store.intake import create_job
+from scheduler.store.intake import create_job, create_jobs
 
 _SOON: Final = timedelta(seconds=5)
 
@@ -26,6 +29,37 @@ def admit(new: NewJob) -> Response:
     if created:
         wake_pickers_for(job)
     return answer(JobOut.of(job), 201 if created else 200, Location=f"/api/jobs/{job.id}")
+
+
+def admit_all(jobs: Sequence[NewJob]) -> Response:
+    """Create these jobs, all or none, and answer 201 with their ids in the order given.
+
+    Raises InvalidInput that names each job whose task nothing takes, or which repeats another's unique_key; Conflict
+    when an unfinished job bears one.
+    """
+    if faults := [*faults_of_tasks(dict(enumerate(jobs))), *_repeated_keys(jobs)]:
+        raise InvalidInput(faults)
+    with services().database.connection() as connection:
+        ids = create_jobs(connection, current_caller(), jobs)
+    nudge().wake_pickers()
+    return answer(IdsOut(ids=ids), 201)
+
+
+def faults_of_tasks(jobs: Mapping[int, NewJob]) -> Iterator[FieldError]:
+    """What the task types refuse of these jobs, which stand in the list `jobs` of a body at their keys."""
+    validate = services().registry.validate
+    for index, new in jobs.items():
+        try:
+            validate(new.task_type, new.task_data)
+        except InvalidInput as invalid:
+            yield from (replace(fault, loc=("jobs", index, *fault.loc)) for fault in invalid.errors)
+
+
+def _repeated_keys(jobs: Sequence[NewJob]) -> Iterator[FieldError]:
+    first: dict[str, int] = {}
+    for index, new in enumerate(jobs):
+        if new.unique_key is not None and (earlier := first.setdefault(new.unique_key, index)) != index:
+            yield FieldError(("jobs", index, "unique_key"), f"Job {earlier} of this list bears it too.", "key_repeated")
 
 
 def wake_pickers_for(job: Job) -> None:

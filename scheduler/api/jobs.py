@@ -7,11 +7,12 @@ from flask import Response
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import JobIn
 from scheduler.api.intake import admit
-from scheduler.api.outputs import ExecutionOut, ExecutionsOut, JobOut, JobsOut, JobStatusOut, Pagination
-from scheduler.api.queries import JobsQuery, PageQuery
-from scheduler.api.resource import ById, Resource, answer
+from scheduler.api.outputs import JobOut, JobsOut, JobStatusOut, Pagination
+from scheduler.api.queries import JobsQuery
+from scheduler.api.resource import ById, Resource, answer, nothing
 from scheduler.api.services import services
-from scheduler.store.reads import get_job, get_status, list_executions, list_jobs
+from scheduler.store.reads import get_job, get_status, list_jobs
+from scheduler.store.removal import delete_job
 
 jobs: Final = Resource("jobs", "What to run, when, and what became of it.")
 
@@ -47,22 +48,20 @@ def show(path: ById) -> Response:
     return answer(JobOut.of(job))
 
 
+@jobs.delete("/api/jobs/<id:id>", {204: None}, problems=(404, 409, 503))
+def delete(path: ById) -> Response:
+    """Remove a job and its history.
+
+    One that is picked or running has to be cancelled first.
+    """
+    with services().database.connection() as connection:
+        delete_job(connection, current_caller(), path.id)
+    return nothing()
+
+
 @jobs.get("/api/jobs/<id:id>/status", {200: JobStatusOut}, problems=(404, 503))
 def status(path: ById) -> Response:
     """Show a job's status alone."""
     with services().database.connection() as connection:
         stands = get_status(connection, current_caller(), path.id)
     return answer(JobStatusOut(id=path.id, status=stands))
-
-
-@jobs.get("/api/jobs/<id:id>/executions", {200: ExecutionsOut}, problems=(404, 422, 503))
-def executions(path: ById, query: PageQuery) -> Response:
-    """List a job's attempts.
-
-    Newest first, those that have ended.
-    """
-    request = query.page_request()
-    with services().database.connection() as connection:
-        page = list_executions(connection, current_caller(), path.id, request)
-    rows = [ExecutionOut.of(execution) for execution in page.items]
-    return answer(ExecutionsOut(executions=rows, pagination=Pagination.of(page)))

@@ -128,6 +128,14 @@ class JobOut(Output):
         )
 
 
+class IdsOut(Output):
+    """The ids of jobs, in the order in which they were given."""
+
+    model_config = example({"ids": [42, 43]})
+
+    ids: list[int]
+
+
 class JobStatusOut(Output):
     """Where a job stands."""
 
@@ -214,7 +222,7 @@ _EXECUTION_EXAMPLE: Final = {
 
 
 class ExecutionsOut(Output):
-    """A page of a job's attempts."""
+    """A page of attempts."""
 
     model_config = example({"executions": [_EXECUTION_EXAMPLE], "pagination": _PAGINATION_EXAMPLE})
 

@@ -12,11 +12,12 @@ from scheduler.domain.listing import (
     MAX_LIMIT,
     MAX_PAGE,
     Cursor,
+    ExecutionFilter,
     JobFilter,
     PageRequest,
     Sort,
 )
-from scheduler.domain.states import JobStatus
+from scheduler.domain.states import ExecutionStatus, JobStatus
 
 _NO_VALUE: Final = ("", [""])
 
@@ -89,3 +90,16 @@ class JobsQuery(PageQuery):
             priority=self.priority,
             schedule_id=self.schedule_id,
         )
+
+
+class ExecutionsQuery(PageQuery):
+    """Which attempts: those that all given filters match."""
+
+    job_id: Annotated[Id | None, Field(alias="jobId")] = None
+    status: Annotated[list[ExecutionStatus], Field(default_factory=list, description="May repeat: any of them.")]
+    worker: Annotated[
+        str | None, Field(max_length=200, description="The executor that ran it, as it names itself.")
+    ] = None
+
+    def wanted(self) -> ExecutionFilter:
+        return ExecutionFilter(job_id=self.job_id, statuses=tuple(self.status), worker=self.worker)

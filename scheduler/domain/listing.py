@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
 from scheduler.domain.errors import FieldError, InvalidInput
-from scheduler.domain.states import JobStatus
+from scheduler.domain.states import ExecutionStatus, JobStatus
 
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 200
@@ -55,6 +55,15 @@ class JobFilter:
     queue: str | None = None
     priority: int | None = None
     schedule_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionFilter:
+    """Which executions: those that every given field matches."""
+
+    job_id: int | None = None
+    statuses: tuple[ExecutionStatus, ...] = ()
+    worker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

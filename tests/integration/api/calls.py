@@ -54,6 +54,10 @@ class Api:
         kind = {} if body is None else {"Content-Type": "application/json"}
         return self.send("POST", path, data=data, headers={**kind, **(headers or {})})
 
+    def delete(self, path: str, body: Any = None) -> Answer:
+        kind = {} if body is None else {"Content-Type": "application/json"}
+        return self.send("DELETE", path, data=None if body is None else json.dumps(body), headers=kind)
+
     def send(self, method: str, path: str, **options: Any) -> Answer:
         response = self._client.open(path, method=method, **options)
         body: Any = response.get_json(silent=True) if "json" in response.headers.get("Content-Type", "") else None

@@ -215,6 +215,22 @@ def test_executions_take_a_page_only(storeless: Api, query: dict[str, str]) -> N
     assert storeless.get("/api/jobs/1/executions", query).locations() == [[*query]]
 
 
+@pytest.mark.parametrize(
+    ("query", "loc"),
+    [
+        ({"jobId": "0"}, ["jobId"]),
+        ({"jobId": str(2**63)}, ["jobId"]),
+        ({"job_id": "1"}, ["job_id"]),
+        ({"status": "pending"}, ["status", 0]),
+        ({"worker": "\0"}, ["worker"]),
+        ({"sort": "id"}, ["sort"]),
+        ({"cursor": "x"}, ["cursor"]),
+    ],
+)
+def test_a_bad_query_of_executions_is_refused(storeless: Api, query: dict[str, Any], loc: list[str | int]) -> None:
+    assert storeless.get("/api/executions", query).locations() == [loc]
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:3000", "a b"])
 def test_another_hosts_name_is_refused(storeless: Api, host: str) -> None:
     storeless.get("/api/task-types", headers={"Host": host}).problem(400)

@@ -11,7 +11,7 @@ from scheduler.store.connection import Database
 from tests.eventually import eventually
 from tests.integration.api.calls import NOOP, Api
 
-READ = ["/api/jobs", "/api/jobs/1", "/api/jobs/1/status", "/api/jobs/1/executions"]
+READ = ["/api/jobs", "/api/jobs/1", "/api/jobs/1/status", "/api/jobs/1/executions", "/api/executions"]
 
 
 @pytest.mark.parametrize("path", READ)
@@ -26,6 +26,8 @@ def test_writes_are_unavailable_without_postgresql(storeless: Api, path: str) ->
     assert int(storeless.post(path).headers["Retry-After"]) >= 1
     storeless.post(path).problem(503)
     storeless.post("/api/job", {"task": NOOP}).problem(503)
+    storeless.post("/api/bulk/create", {"jobs": [{"task": NOOP}]}).problem(503)
+    storeless.delete("/api/jobs/1").problem(503)
 
 
 def test_it_recovers_when_its_connections_are_killed(api: Api, db: Database, database_url: str) -> None:

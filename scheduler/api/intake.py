@@ -1,4 +1,4 @@
-"""How jobs get in: their tasks are checked, their rows written, the pickers woken if one is due."""
+"""How jobs get in, and are changed: their tasks are checked, their rows written, the pickers woken if one is due."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +12,8 @@ from scheduler.api.outputs import IdsOut, JobOut
 from scheduler.api.resource import answer
 from scheduler.api.services import nudge, services
 from scheduler.domain.errors import FieldError, InvalidInput
-from scheduler.domain.job import Job, NewJob
+from scheduler.domain.job import Job, JobChanges, NewJob
+from scheduler.store.changes import change_job
 from scheduler.store.intake import create_job, create_jobs
 
 _SOON: Final = timedelta(seconds=5)
@@ -60,6 +61,16 @@ def _repeated_keys(jobs: Sequence[NewJob]) -> Iterator[FieldError]:
     for index, new in enumerate(jobs):
         if new.unique_key is not None and (earlier := first.setdefault(new.unique_key, index)) != index:
             yield FieldError(("jobs", index, "unique_key"), f"Job {earlier} of this list bears it too.", "key_repeated")
+
+
+def change_admitted(job_id: int, changes: JobChanges) -> Response:
+    """Change a pending job and answer with it. Raises as change_job, and InvalidInput when no type takes its task."""
+    if "task_type" in changes and "task_data" in changes:
+        services().registry.validate(changes["task_type"], changes["task_data"])
+    with services().database.connection() as connection:
+        job = change_job(connection, current_caller(), job_id, changes)
+    wake_pickers_for(job)
+    return answer(JobOut.of(job))
 
 
 def wake_pickers_for(job: Job) -> None:

@@ -5,8 +5,8 @@ from typing import Final
 from flask import Response
 
 from scheduler.api.identity import current_caller
-from scheduler.api.inputs import JobIn
-from scheduler.api.intake import admit
+from scheduler.api.inputs import ChangeIn, JobIn
+from scheduler.api.intake import admit, change_admitted
 from scheduler.api.outputs import JobOut, JobsOut, JobStatusOut, Pagination
 from scheduler.api.queries import JobsQuery
 from scheduler.api.resource import ById, Resource, answer, nothing
@@ -46,6 +46,21 @@ def show(path: ById) -> Response:
     with services().database.connection() as connection:
         job = get_job(connection, current_caller(), path.id)
     return answer(JobOut.of(job))
+
+
+@jobs.patch("/api/jobs/<id:id>", {200: JobOut}, problems=(404, 409, 503))
+def change(path: ById, body: ChangeIn) -> Response:
+    """Change a pending job.
+
+    Fields left out stay as they are. A job in any other state is a 409.
+    """
+    return change_admitted(path.id, body.changes())
+
+
+@jobs.put("/api/jobs/<id:id>", {200: JobOut}, problems=(404, 409, 503))
+def change_by_put(path: ById, body: ChangeIn) -> Response:
+    """Change a pending job, the same way as PATCH."""
+    return change_admitted(path.id, body.changes())
 
 
 @jobs.delete("/api/jobs/<id:id>", {204: None}, problems=(404, 409, 503))

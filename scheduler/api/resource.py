@@ -53,6 +53,18 @@ class Resource:
         """The same at POST `rule`, with the problems that any body can have."""
         return self._operation("post", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)))
 
+    def patch(
+        self, rule: str, answers: Mapping[int, type[BaseModel]], *, problems: tuple[int, ...] = ()
+    ) -> Callable[[View], View]:
+        """The same at PATCH `rule`."""
+        return self._operation("patch", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)))
+
+    def put(
+        self, rule: str, answers: Mapping[int, type[BaseModel]], *, problems: tuple[int, ...] = ()
+    ) -> Callable[[View], View]:
+        """The same at PUT `rule`."""
+        return self._operation("put", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)))
+
     def delete(
         self, rule: str, answers: Mapping[int, type[BaseModel] | None], *, problems: tuple[int, ...] = ()
     ) -> Callable[[View], View]:

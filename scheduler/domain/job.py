@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypedDict
 
-from scheduler.domain.retry import DEFAULT_RETRY, RetryPolicy
+from scheduler.domain.retry import DEFAULT_RETRY, Backoff, RetryPolicy
 from scheduler.domain.states import ExecutionStatus, JobStatus
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
@@ -39,6 +39,25 @@ class NewJob:
     schedule_id: int | None = None
     template_id: int | None = None
     duplicated_from: int | None = None
+
+
+class JobChanges(TypedDict, total=False):
+    """What to change of a pending job, and nothing else of it. `scheduled_at` None means now."""
+
+    task_type: str
+    task_data: JsonObject
+    name: str | None
+    description: str | None
+    queue: str
+    priority: int
+    scheduled_at: datetime | None
+    max_attempts: int
+    timeout_seconds: float
+    retry_backoff: Backoff
+    retry_delay_seconds: float
+    retry_max_delay_seconds: float
+    retry_jitter: bool
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

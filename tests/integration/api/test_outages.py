@@ -27,6 +27,8 @@ def test_writes_are_unavailable_without_postgresql(storeless: Api, path: str) ->
     storeless.post(path).problem(503)
     storeless.post("/api/job", {"task": NOOP}).problem(503)
     storeless.post("/api/bulk/create", {"jobs": [{"task": NOOP}]}).problem(503)
+    storeless.patch("/api/jobs/1", {}).problem(503)
+    storeless.put("/api/jobs/1", {}).problem(503)
     storeless.delete("/api/jobs/1").problem(503)
 
 

@@ -8,7 +8,7 @@ from scheduler.api.identity import current_caller
 from scheduler.api.outputs import ExecutionOut, ExecutionsOut, Pagination
 from scheduler.api.queries import ExecutionsQuery, PageQuery
 from scheduler.api.resource import ById, Resource, answer
-from scheduler.api.services import services
+from scheduler.api.services import connection
 from scheduler.domain.job import Execution
 from scheduler.domain.listing import Page
 from scheduler.store.reads import find_executions, list_executions
@@ -23,8 +23,8 @@ def executions_of_job(path: ById, query: PageQuery) -> Response:
     Newest first, those that have ended.
     """
     request = query.page_request()
-    with services().database.connection() as connection:
-        return _answer(list_executions(connection, current_caller(), path.id, request))
+    with connection() as conn:
+        return _answer(list_executions(conn, current_caller(), path.id, request))
 
 
 @attempts.get("/api/executions", {200: ExecutionsOut}, problems=(422, 503))
@@ -34,8 +34,8 @@ def executions(query: ExecutionsQuery) -> Response:
     Newest first, those that have ended.
     """
     request = query.page_request()
-    with services().database.connection() as connection:
-        return _answer(find_executions(connection, current_caller(), query.wanted(), request))
+    with connection() as conn:
+        return _answer(find_executions(conn, current_caller(), query.wanted(), request))
 
 
 def _answer(page: Page[Execution]) -> Response:

@@ -48,7 +48,7 @@ def _sound_jobs(given: list[object]) -> Iterator[tuple[int, JobIn]]:
             continue
 
 
-@bulk.post("/api/bulk/create", {201: IdsOut}, problems=(409, 503))
+@bulk.post("/api/bulk/create", {201: IdsOut}, problems=(409, 503), creates=True)
 def create_many(body: BulkIn) -> Response:
     """Create many jobs.
 

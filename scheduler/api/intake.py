@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from flask import Response
+from flask import Response, after_this_request
 
 from scheduler.api.identity import current_caller
 from scheduler.api.outputs import IdsOut, JobOut
 from scheduler.api.resource import answer
-from scheduler.api.services import nudge, services
+from scheduler.api.services import connection, nudge, services
 from scheduler.domain.errors import FieldError, InvalidInput
 from scheduler.domain.job import Job, JobChanges, NewJob
 from scheduler.store.changes import change_job
@@ -25,8 +25,8 @@ def admit(new: NewJob) -> Response:
     Raises InvalidInput when no task type takes its task.
     """
     services().registry.validate(new.task_type, new.task_data)
-    with services().database.connection() as connection:
-        job, created = create_job(connection, current_caller(), new)
+    with connection() as conn:
+        job, created = create_job(conn, current_caller(), new)
     if created:
         wake_pickers_for(job)
     return answer(JobOut.of(job), 201 if created else 200, Location=f"/api/jobs/{job.id}")
@@ -40,9 +40,9 @@ def admit_all(jobs: Sequence[NewJob]) -> Response:
     """
     if faults := [*faults_of_tasks(dict(enumerate(jobs))), *_repeated_keys(jobs)]:
         raise InvalidInput(faults)
-    with services().database.connection() as connection:
-        ids = create_jobs(connection, current_caller(), jobs)
-    nudge().wake_pickers()
+    with connection() as conn:
+        ids = create_jobs(conn, current_caller(), jobs)
+    _wake_pickers()
     return answer(IdsOut(ids=ids), 201)
 
 
@@ -67,8 +67,8 @@ def change_admitted(job_id: int, changes: JobChanges) -> Response:
     """Change a pending job and answer with it. Raises as change_job, and InvalidInput when no type takes its task."""
     if "task_type" in changes and "task_data" in changes:
         services().registry.validate(changes["task_type"], changes["task_data"])
-    with services().database.connection() as connection:
-        job = change_job(connection, current_caller(), job_id, changes)
+    with connection() as conn:
+        job = change_job(conn, current_caller(), job_id, changes)
     wake_pickers_for(job)
     return answer(JobOut.of(job))
 
@@ -76,4 +76,13 @@ def change_admitted(job_id: int, changes: JobChanges) -> Response:
 def wake_pickers_for(job: Job) -> None:
     """Wake the pickers if this job, written just now, is due soon; by then they would only look at their next poll."""
     if job.next_run_at - job.updated_at < _SOON:
+        _wake_pickers()
+
+
+def _wake_pickers() -> None:
+    """Wake them when the request is over: its transaction, if it has one, has then committed."""
+
+    @after_this_request
+    def wake(response: Response) -> Response:
         nudge().wake_pickers()
+        return response

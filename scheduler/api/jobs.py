@@ -10,14 +10,14 @@ from scheduler.api.intake import admit, change_admitted
 from scheduler.api.outputs import JobOut, JobsOut, JobStatusOut, Pagination
 from scheduler.api.queries import JobsQuery
 from scheduler.api.resource import ById, Resource, answer, nothing
-from scheduler.api.services import services
+from scheduler.api.services import connection
 from scheduler.store.reads import get_job, get_status, list_jobs
 from scheduler.store.removal import delete_job
 
 jobs: Final = Resource("jobs", "What to run, when, and what became of it.")
 
 
-@jobs.post("/api/job", {200: JobOut, 201: JobOut}, problems=(503,))
+@jobs.post("/api/job", {200: JobOut, 201: JobOut}, problems=(503,), creates=True)
 def create(body: JobIn) -> Response:
     """Create a job.
 
@@ -35,16 +35,16 @@ def find(query: JobsQuery) -> Response:
     and neither skips nor repeats a job while others come in.
     """
     request = query.page_request(query.sort)
-    with services().database.connection() as connection:
-        page = list_jobs(connection, current_caller(), query.wanted(), request)
+    with connection() as conn:
+        page = list_jobs(conn, current_caller(), query.wanted(), request)
     return answer(JobsOut(jobs=[JobOut.of(job) for job in page.items], pagination=Pagination.of(page)))
 
 
 @jobs.get("/api/jobs/<id:id>", {200: JobOut}, problems=(404, 503))
 def show(path: ById) -> Response:
     """Show a job."""
-    with services().database.connection() as connection:
-        job = get_job(connection, current_caller(), path.id)
+    with connection() as conn:
+        job = get_job(conn, current_caller(), path.id)
     return answer(JobOut.of(job))
 
 
@@ -69,14 +69,14 @@ def delete(path: ById) -> Response:
 
     One that is picked or running has to be cancelled first.
     """
-    with services().database.connection() as connection:
-        delete_job(connection, current_caller(), path.id)
+    with connection() as conn:
+        delete_job(conn, current_caller(), path.id)
     return nothing()
 
 
 @jobs.get("/api/jobs/<id:id>/status", {200: JobStatusOut}, problems=(404, 503))
 def status(path: ById) -> Response:
     """Show a job's status alone."""
-    with services().database.connection() as connection:
-        stands = get_status(connection, current_caller(), path.id)
+    with connection() as conn:
+        stands = get_status(conn, current_caller(), path.id)
     return answer(JobStatusOut(id=path.id, status=stands))

@@ -10,9 +10,13 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from scheduler.api.fields import Id, Input
+from scheduler.api.once import PARAMETER, once
 from scheduler.api.problem import PROBLEM_JSON, Problem
 
 View = TypeVar("View", bound=Callable[..., Response])
+
+MORE_PARAMETERS: Final = "x-parameters"
+"""Parameters that no argument of the view stands for; docs.py puts them where they belong."""
 
 _PROBLEMS: Final = {
     400: "The body is not JSON.",
@@ -48,10 +52,15 @@ class Resource:
         return self._operation("get", rule, _responses(answers, problems))
 
     def post(
-        self, rule: str, answers: Mapping[int, type[BaseModel]], *, problems: tuple[int, ...] = ()
+        self,
+        rule: str,
+        answers: Mapping[int, type[BaseModel]],
+        *,
+        problems: tuple[int, ...] = (),
+        creates: bool = False,
     ) -> Callable[[View], View]:
-        """The same at POST `rule`, with the problems that any body can have."""
-        return self._operation("post", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)))
+        """The same at POST `rule`, with the problems that any body can have. What `creates` heeds a key: see once.py."""
+        return self._operation("post", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)), creates=creates)
 
     def patch(
         self, rule: str, answers: Mapping[int, type[BaseModel]], *, problems: tuple[int, ...] = ()
@@ -71,7 +80,9 @@ class Resource:
         """The same at DELETE `rule`; None stands for an answer without content."""
         return self._operation("delete", rule, _responses(answers, problems))
 
-    def _operation(self, method: str, rule: str, responses: Mapping[int, Any]) -> Callable[[View], View]:
+    def _operation(
+        self, method: str, rule: str, responses: Mapping[int, Any], *, creates: bool = False
+    ) -> Callable[[View], View]:
         def register(view: View) -> View:
             summary, _, description = inspect.cleandoc(view.__doc__ or "").partition("\n")
             route: Any = getattr(self.blueprint, method)  # untyped in flask-openapi3
@@ -81,8 +92,9 @@ class Resource:
                 description=description.strip() or summary,
                 operation_id=view.__name__,
                 responses=responses,
+                openapi_extensions={MORE_PARAMETERS: [PARAMETER]} if creates else None,
             )
-            register_at(view)
+            register_at(once(view) if creates else view)
             return view
 
         return register

@@ -6,15 +6,18 @@ from typing import Annotated, Final, cast
 from flask import Response
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
+from scheduler.api.choice import ChoiceIn
 from scheduler.api.fields import Input, example
+from scheduler.api.identity import current_caller
 from scheduler.api.inputs import TASK_EXAMPLE, JobIn
-from scheduler.api.intake import admit_all, faults_of_tasks
-from scheduler.api.outputs import IdsOut
+from scheduler.api.intake import admit_all, faults_of_tasks, wake_pickers
+from scheduler.api.outputs import CancelledOut, IdsOut, RetriedOut, SkippedOut
 from scheduler.api.problem import faults_of_validation
-from scheduler.api.resource import Resource
+from scheduler.api.resource import Resource, answer
+from scheduler.api.services import connection, nudge
 from scheduler.domain.errors import FieldError, InvalidInput
-
-MAX_JOBS: Final = 10_000
+from scheduler.domain.states import Event, sources
+from scheduler.store.bulk import MAX_JOBS, cancel_jobs, retry_jobs
 
 bulk: Final = Resource("bulk", f"Up to {MAX_JOBS:,} jobs at once.")
 
@@ -56,3 +59,39 @@ def create_many(body: BulkIn) -> Response:
     a 409. The ids come in the order of the jobs.
     """
     return admit_all([job.new_job() for job in body.jobs])
+
+
+@bulk.post("/api/bulk/cancel", {200: CancelledOut}, problems=(503,))
+def cancel_many(body: ChoiceIn) -> Response:
+    """Cancel many jobs.
+
+    By `ids`, or by a `filter` with the names of the list: then those first that can be cancelled, 10,000 at most, and
+    `has_more` says to ask again. Each job that is skipped is named with the reason.
+    """
+    with connection() as conn:
+        chosen = body.selected(conn, sources(Event.CANCEL))
+        outcome = cancel_jobs(conn, current_caller(), chosen.ids)
+    for job_id in outcome.stopped:
+        nudge().cancel(job_id)
+    if outcome.done:
+        nudge().wake_pickers()  # concurrency keys may be free now
+    return answer(
+        CancelledOut(cancelled=outcome.done, skipped=SkippedOut.all_of(outcome.skipped), has_more=chosen.has_more)
+    )
+
+
+@bulk.post("/api/bulk/retry", {200: RetriedOut}, problems=(503,))
+def retry_many(body: ChoiceIn) -> Response:
+    """Retry many failed or cancelled jobs.
+
+    They are due now. By `ids`, or by a `filter` with the names of the list: then those first that can be retried,
+    10,000 at most, and `has_more` says to ask again. Each job that is skipped is named with the reason.
+    """
+    with connection() as conn:
+        chosen = body.selected(conn, sources(Event.RETRY))
+        outcome = retry_jobs(conn, current_caller(), chosen.ids)
+    if outcome.done:
+        wake_pickers()
+    return answer(
+        RetriedOut(retried=outcome.done, skipped=SkippedOut.all_of(outcome.skipped), has_more=chosen.has_more)
+    )

@@ -58,6 +58,8 @@ def _own_policy(response: Response) -> Response:
 
 def _tidied(document: dict[str, Any]) -> dict[str, Any]:
     """With all parameters, and without the 422 that flask-openapi3 adds to operations that take nothing to be wrong."""
+    components: dict[str, Any] = document["components"]
+    document["components"] = {name: value for name, value in components.items() if value is not None}
     for operations in document["paths"].values():
         for operation in operations.values():
             if more := operation.pop(MORE_PARAMETERS, None):

@@ -60,7 +60,20 @@ class RetryIn(Input):
         return RetryPolicy(self.backoff, self.delay_seconds, self.max_delay_seconds, self.jitter)
 
 
-class JobIn(Input):
+class OptionsIn(Input):
+    """How a job is to be run."""
+
+    queue: QueueName = DEFAULT_QUEUE
+    priority: StrictPriority = DEFAULT_PRIORITY
+    max_attempts: Attempts = DEFAULT_MAX_ATTEMPTS
+    timeout_seconds: Timeout = DEFAULT_TIMEOUT_SECONDS
+    retry: RetryIn = RetryIn()
+    concurrency_key: Annotated[
+        Key | None, Field(description="At most one job of a key is picked or running at a time.")
+    ] = None
+
+
+class JobIn(OptionsIn):
     """A job to create."""
 
     model_config = example({"name": "welcome mail", "task": TASK_EXAMPLE, "scheduled_at": "2026-02-19T10:00:00Z"})
@@ -68,20 +81,12 @@ class JobIn(Input):
     task: TaskIn
     name: Name | None = None
     description: Description | None = None
-    queue: QueueName = DEFAULT_QUEUE
-    priority: StrictPriority = DEFAULT_PRIORITY
     scheduled_at: Annotated[Moment | None, Field(description="When to run; now, if absent.")] = None
     delay_seconds: Annotated[
         Annotated[Seconds, Field(le=10 * YEAR_SECONDS)] | None, Field(description="In place of scheduled_at.")
     ] = None
-    max_attempts: Attempts = DEFAULT_MAX_ATTEMPTS
-    timeout_seconds: Timeout = DEFAULT_TIMEOUT_SECONDS
-    retry: RetryIn = RetryIn()
     unique_key: Annotated[
         Key | None, Field(description="While an unfinished job bears it, creating answers 200 with that one.")
-    ] = None
-    concurrency_key: Annotated[
-        Key | None, Field(description="At most one job of a key is picked or running at a time.")
     ] = None
     expires_at: Annotated[Moment | None, Field(description="Not started by then, the job fails.")] = None
 

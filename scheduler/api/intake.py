@@ -42,7 +42,7 @@ def admit_all(jobs: Sequence[NewJob]) -> Response:
         raise InvalidInput(faults)
     with connection() as conn:
         ids = create_jobs(conn, current_caller(), jobs)
-    _wake_pickers()
+    wake_pickers()
     return answer(IdsOut(ids=ids), 201)
 
 
@@ -76,10 +76,10 @@ def change_admitted(job_id: int, changes: JobChanges) -> Response:
 def wake_pickers_for(job: Job) -> None:
     """Wake the pickers if this job, written just now, is due soon; by then they would only look at their next poll."""
     if job.next_run_at - job.updated_at < _SOON:
-        _wake_pickers()
+        wake_pickers()
 
 
-def _wake_pickers() -> None:
+def wake_pickers() -> None:
     """Wake them when the request is over: its transaction, if it has one, has then committed."""
 
     @after_this_request

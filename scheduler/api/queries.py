@@ -58,13 +58,14 @@ class PageQuery(Query):
         return PageRequest(limit=self.limit, page=self.page, sort=sort, after=after)
 
 
-class JobsQuery(PageQuery):
+class JobsFilter(Input):
     """Which jobs: those that all given filters match."""
 
     status: Annotated[list[JobStatus], Field(default_factory=list, description="May repeat: any of them.")]
     task_type: Annotated[str | None, Field(alias="taskType", max_length=100)] = None
     search: Annotated[
-        str | None, Field(max_length=200, description="Text in name, description or task; case does not matter.")
+        str | None,
+        Field(min_length=1, max_length=200, description="Text in name, description or task; case does not matter."),
     ] = None
     start_date: Annotated[
         RangeStart | None,
@@ -77,7 +78,6 @@ class JobsQuery(PageQuery):
     queue: QueueName | None = None
     priority: Priority | None = None
     schedule_id: Annotated[Id | None, Field(alias="scheduleId")] = None
-    sort: Annotated[Sort, Field(description="Downward with a - before it.")] = Sort.ID_DOWN
 
     def wanted(self) -> JobFilter:
         return JobFilter(
@@ -90,6 +90,12 @@ class JobsQuery(PageQuery):
             priority=self.priority,
             schedule_id=self.schedule_id,
         )
+
+
+class JobsQuery(PageQuery, JobsFilter):
+    """A page of jobs."""
+
+    sort: Annotated[Sort, Field(description="Downward with a - before it.")] = Sort.ID_DOWN
 
 
 class ExecutionsQuery(PageQuery):

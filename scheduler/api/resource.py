@@ -59,7 +59,7 @@ class Resource:
         problems: tuple[int, ...] = (),
         creates: bool = False,
     ) -> Callable[[View], View]:
-        """The same at POST `rule`, with the problems that any body can have. What `creates` heeds a key: see once.py."""
+        """The same at POST `rule`, with the problems that any body can have. What `creates` heeds a key (once.py)."""
         return self._operation("post", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)), creates=creates)
 
     def patch(
@@ -75,10 +75,16 @@ class Resource:
         return self._operation("put", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)))
 
     def delete(
-        self, rule: str, answers: Mapping[int, type[BaseModel] | None], *, problems: tuple[int, ...] = ()
+        self,
+        rule: str,
+        answers: Mapping[int, type[BaseModel] | None],
+        *,
+        problems: tuple[int, ...] = (),
+        has_body: bool = False,
     ) -> Callable[[View], View]:
         """The same at DELETE `rule`; None stands for an answer without content."""
-        return self._operation("delete", rule, _responses(answers, problems))
+        possible = (*_BODY_PROBLEMS, *problems) if has_body else problems
+        return self._operation("delete", rule, _responses(answers, possible))
 
     def _operation(
         self, method: str, rule: str, responses: Mapping[int, Any], *, creates: bool = False

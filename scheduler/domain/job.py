@@ -1,6 +1,6 @@
 """The nouns: a job as it is asked for, as it stands, one attempt at it, and how an attempt came out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias, TypedDict
 
@@ -93,6 +93,23 @@ class Job:
     template_id: int | None
     duplicated_from: int | None
     owner_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A job that was left as it is, and why."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOutcome:
+    """What became of many jobs: those to which it was done (`stopped` of them were running), and the others."""
+
+    done: list[int]
+    skipped: list[Skipped]
+    stopped: list[int] = field(default_factory=list[int])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

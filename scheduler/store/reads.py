@@ -12,9 +12,11 @@ from scheduler.domain.errors import NotFound
 from scheduler.domain.job import Execution, Job
 from scheduler.domain.listing import EXACT_COUNT, Cursor, ExecutionFilter, JobFilter, Page, PageRequest
 from scheduler.domain.states import JobStatus
+from scheduler.domain.template import Template
 from scheduler.store.connection import Connection, fetch_one
 from scheduler.store.filters import OWNED, conditions, execution_conditions, ownership
 from scheduler.store.rows import EXECUTION_COLUMNS, JOB_COLUMNS, execution_from_row, job_from_row
+from scheduler.store.templates import TEMPLATE_COLUMNS, template_from_row
 
 Item = TypeVar("Item")
 
@@ -63,6 +65,13 @@ def find_executions(conn: Connection, caller: Caller, wanted: ExecutionFilter, r
     where, parameters = execution_conditions(caller, wanted)
     columns, key = sql.SQL(EXECUTION_COLUMNS), sql.Identifier("id")
     listing = _Listing(sql.SQL("executions"), columns, key, where, parameters, execution_from_row)
+    return _page(conn, listing, request)
+
+
+def list_templates(conn: Connection, caller: Caller, request: PageRequest) -> Page[Template]:
+    """A page of the templates that the caller may see."""
+    columns, key, where = sql.SQL(TEMPLATE_COLUMNS), sql.Identifier("id"), [sql.SQL(OWNED)]
+    listing = _Listing(sql.SQL("templates"), columns, key, where, ownership(caller), template_from_row)
     return _page(conn, listing, request)
 
 

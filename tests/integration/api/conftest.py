@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -59,22 +59,21 @@ def api(services: Services) -> Api:
     return Api(create_app(services))
 
 
+@contextmanager
+def no_services(registry: Registry, closed_port: int, *, max_body_bytes: int = MAX_BODY_BYTES) -> Generator[Services]:
+    """Services of which both servers are away."""
+    database = Database(f"postgresql://nobody@127.0.0.1:{closed_port}/none", name="test", timeout=0.2)
+    with closing(database), closing(Signals(f"redis://127.0.0.1:{closed_port}/0")) as signals:
+        yield Services(
+            database=database, signals=signals, registry=registry, max_body_bytes=max_body_bytes, version="1.2.3"
+        )
+
+
 @pytest.fixture(scope="session")
 def storeless(registry: Registry, closed_port: int) -> Generator[Api]:
     """An API whose servers are both away."""
-    database = Database(f"postgresql://nobody@127.0.0.1:{closed_port}/none", name="test", timeout=0.2)
-    with closing(database), closing(Signals(f"redis://127.0.0.1:{closed_port}/0")) as signals:
-        yield Api(
-            create_app(
-                Services(
-                    database=database,
-                    signals=signals,
-                    registry=registry,
-                    max_body_bytes=MAX_BODY_BYTES,
-                    version="1.2.3",
-                )
-            )
-        )
+    with no_services(registry, closed_port) as services:
+        yield Api(create_app(services))
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_every_operation_does_what_it_says(
     if method == "get":
         excluded.append(negative_data_rejection)  # a query parameter without a value counts as left out
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+    @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
     @given(case=operation.as_strategy(generation_mode=mode))
     def answers_as_described(case: Any) -> None:
         case.call_and_validate(excluded_checks=excluded)

@@ -85,6 +85,7 @@ def test_filters(api: Api) -> None:
         ({"search": "sure\\"}, [c]),
         ({"search": "\\"}, [c]),
         ({"search": "R\nN"}, [c]),
+        ({"search": "';--"}, []),
         ({"search": "WRITE_FILE"}, [c]),
         ({"startDate": "2026-02-19"}, [d, c, b]),
         ({"endDate": "2026-02-19"}, [c, b, a]),

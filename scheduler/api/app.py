@@ -7,7 +7,10 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.routing import IntegerConverter
 
+from scheduler.api.attempts import attempts
 from scheduler.api.body import JsonRequest
+from scheduler.api.bulk import bulk
+from scheduler.api.dead_letter import dead_letter
 from scheduler.api.docs import publish
 from scheduler.api.exchange import exchange
 from scheduler.api.guard import guard
@@ -17,10 +20,11 @@ from scheduler.api.jobs import jobs
 from scheduler.api.problem import Problem, problem_of_validation, register_problems
 from scheduler.api.services import Services, install
 from scheduler.api.task_types import task_types
+from scheduler.api.templates import templates
 
 __all__ = ["Services", "create_app"]
 
-_RESOURCES: Final = (jobs, job_actions, task_types, health)
+_RESOURCES: Final = (jobs, job_actions, bulk, attempts, dead_letter, templates, task_types, health)
 
 _DESCRIPTION: Final = """
 Run this task at this time, once, with a record of it, whatever crashes.

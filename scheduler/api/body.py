@@ -56,6 +56,32 @@ def refuse(faults: Iterator[FieldError]) -> None:
 
 def faults_of(document: object) -> Iterator[FieldError]:
     """What no part of an input may hold, wherever it stands: what PostgreSQL could not keep as it is."""
+    if not _is_sound(document):  # almost every one is, and to know where each value stands costs several times as much
+        yield from _located_faults(document)
+
+
+def _is_sound(document: object) -> bool:
+    """Whether there surely is no fault; level by level, and with one look at all text together."""
+    texts: list[str] = []
+    level: list[object] = [document]
+    for _ in range(MAX_DEPTH):
+        inner: list[object] = []
+        for value in level:
+            if isinstance(value, str):
+                texts.append(value)
+            elif isinstance(value, dict):
+                members = cast("dict[str, object]", value)
+                texts += members
+                inner += members.values()
+            elif isinstance(value, list):
+                inner += cast("list[object]", value)
+            elif _fault_of_number(value):
+                return False
+        level = inner
+    return not level and _fault_of_text("".join(texts)) is None
+
+
+def _located_faults(document: object) -> Iterator[FieldError]:
     waiting: list[tuple[Location, object]] = [((), document)]
     while waiting:
         loc, value = waiting.pop()
@@ -69,19 +95,28 @@ def faults_of(document: object) -> Iterator[FieldError]:
                     waiting.append(((*loc, key), inner))
         elif isinstance(value, list):
             waiting.extend(((*loc, index), inner) for index, inner in enumerate(cast("list[object]", value)))
-        elif isinstance(value, str) and (fault := _fault_of_text(value)):
-            yield FieldError(loc, f"The text {fault}", "text_unacceptable")
-        elif isinstance(value, float) and not math.isfinite(value):
-            yield FieldError(loc, "The number is too large.", "number_unacceptable")
-        elif type(value) is int and value not in _INTEGERS:
-            yield FieldError(loc, "The number does not fit in 64 bits: send it as text.", "number_unacceptable")
+        elif isinstance(value, str):
+            if fault := _fault_of_text(value):
+                yield FieldError(loc, f"The text {fault}", "text_unacceptable")
+        elif fault := _fault_of_number(value):
+            yield FieldError(loc, f"The number {fault}", "number_unacceptable")
 
 
 def _fault_of_text(text: str) -> str | None:
     if "\0" in text:
         return "holds a NUL character (U+0000)."
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
         return "holds half of a surrogate pair: it is not valid Unicode."
+    return None
+
+
+def _fault_of_number(value: object) -> str | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "is too large."
+    if type(value) is int and value not in _INTEGERS:
+        return "does not fit in 64 bits: send it as text."
     return None
 
 

@@ -8,6 +8,8 @@ import orjson
 from flask import Blueprint, Flask, Response, send_from_directory
 from flask_openapi3.openapi import OpenAPI
 
+from scheduler.api.resource import MORE_PARAMETERS
+
 DOCUMENT_PATH: Final = "/openapi.json"
 _ASSETS: Final = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
 _POLICY: Final = (
@@ -55,9 +57,13 @@ def _own_policy(response: Response) -> Response:
 
 
 def _tidied(document: dict[str, Any]) -> dict[str, Any]:
-    """Without the 422 that flask-openapi3 adds to operations that take nothing to be wrong."""
+    """With all parameters, and without the 422 that flask-openapi3 adds to operations that take nothing to be wrong."""
+    components: dict[str, Any] = document["components"]
+    document["components"] = {name: value for name, value in components.items() if value is not None}
     for operations in document["paths"].values():
         for operation in operations.values():
+            if more := operation.pop(MORE_PARAMETERS, None):
+                operation["parameters"] = [*operation.get("parameters", ()), *more]
             if "application/json" in operation["responses"]["422"]["content"]:
                 del operation["responses"]["422"]
     return document

@@ -1,4 +1,4 @@
-"""What a browser's page from elsewhere could send is turned away before any handler sees it."""
+"""What no handler should see is turned away before: what a page from elsewhere could send, and too much at once."""
 
 import re
 from typing import Final
@@ -8,15 +8,24 @@ from werkzeug.exceptions import BadRequest, Forbidden, UnsupportedMediaType
 
 from scheduler.api.services import services
 
+BULK_FACTOR: Final = 16
+"""A body under /api/bulk/ may be this many times as large as others: it holds up to 10,000 jobs."""
+
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _PORT: Final = re.compile(r":[0-9]+$")
 
 
 def guard(app: Flask) -> None:
     """Refuse other hosts' names, writes that another site's page sends, and bodies that are not JSON."""
+    app.before_request(_allow_large_lists)
     app.before_request(_refuse_other_hosts)
     app.before_request(_refuse_other_origins)
     app.before_request(_refuse_other_media)
+
+
+def _allow_large_lists() -> None:
+    if request.path.startswith("/api/bulk/"):
+        request.max_content_length = BULK_FACTOR * services().max_body_bytes
 
 
 def _refuse_other_hosts() -> None:

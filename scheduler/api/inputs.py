@@ -1,6 +1,7 @@
 """What clients send about a job."""
 
-from typing import Annotated, Final
+from dataclasses import fields
+from typing import Annotated, Any, Final, cast
 
 from pydantic import Field, JsonValue, field_validator
 from pydantic_core import PydanticCustomError
@@ -23,9 +24,16 @@ from scheduler.domain.job import (
     DEFAULT_PRIORITY,
     DEFAULT_QUEUE,
     DEFAULT_TIMEOUT_SECONDS,
+    JobChanges,
     NewJob,
 )
 from scheduler.domain.retry import DEFAULT_RETRY, Backoff, RetryPolicy
+
+Name = Annotated[str, Field(max_length=200)]
+Description = Annotated[str, Field(max_length=10_000)]
+StrictPriority = Annotated[Priority, Field(strict=True)]
+Attempts = Annotated[int, Field(strict=True, ge=1, le=100)]
+Timeout = Annotated[Seconds, Field(gt=0, le=DAY_SECONDS, description="Of one attempt.")]
 
 TASK_EXAMPLE: Final = {
     "type": "send_email",
@@ -52,30 +60,33 @@ class RetryIn(Input):
         return RetryPolicy(self.backoff, self.delay_seconds, self.max_delay_seconds, self.jitter)
 
 
-class JobIn(Input):
+class OptionsIn(Input):
+    """How a job is to be run."""
+
+    queue: QueueName = DEFAULT_QUEUE
+    priority: StrictPriority = DEFAULT_PRIORITY
+    max_attempts: Attempts = DEFAULT_MAX_ATTEMPTS
+    timeout_seconds: Timeout = DEFAULT_TIMEOUT_SECONDS
+    retry: RetryIn = RetryIn()
+    concurrency_key: Annotated[
+        Key | None, Field(description="At most one job of a key is picked or running at a time.")
+    ] = None
+
+
+class JobIn(OptionsIn):
     """A job to create."""
 
     model_config = example({"name": "welcome mail", "task": TASK_EXAMPLE, "scheduled_at": "2026-02-19T10:00:00Z"})
 
     task: TaskIn
-    name: Annotated[str, Field(max_length=200)] | None = None
-    description: Annotated[str, Field(max_length=10_000)] | None = None
-    queue: QueueName = DEFAULT_QUEUE
-    priority: Annotated[Priority, Field(strict=True)] = DEFAULT_PRIORITY
+    name: Name | None = None
+    description: Description | None = None
     scheduled_at: Annotated[Moment | None, Field(description="When to run; now, if absent.")] = None
     delay_seconds: Annotated[
         Annotated[Seconds, Field(le=10 * YEAR_SECONDS)] | None, Field(description="In place of scheduled_at.")
     ] = None
-    max_attempts: Annotated[int, Field(strict=True, ge=1, le=100)] = DEFAULT_MAX_ATTEMPTS
-    timeout_seconds: Annotated[Seconds, Field(gt=0, le=DAY_SECONDS, description="Of one attempt.")] = (
-        DEFAULT_TIMEOUT_SECONDS
-    )
-    retry: RetryIn = RetryIn()
     unique_key: Annotated[
         Key | None, Field(description="While an unfinished job bears it, creating answers 200 with that one.")
-    ] = None
-    concurrency_key: Annotated[
-        Key | None, Field(description="At most one job of a key is picked or running at a time.")
     ] = None
     expires_at: Annotated[Moment | None, Field(description="Not started by then, the job fails.")] = None
 
@@ -111,6 +122,38 @@ class JobIn(Input):
             concurrency_key=self.concurrency_key,
             expires_at=self.expires_at,
         )
+
+
+_DEFAULTS: Final = {field.name: field.default for field in fields(NewJob)}
+
+
+class ChangeIn(Input):
+    """What to change of a job: a field left out stays as it is, and null is what it is when left out on creation."""
+
+    model_config = example({"priority": 1, "scheduled_at": "2026-02-19T10:00:00Z", "expires_at": None})
+
+    task: TaskIn = Field(default_factory=lambda: cast("TaskIn", None))  # left out is fine, null is not
+    name: Name | None = None
+    description: Description | None = None
+    queue: QueueName | None = None
+    priority: StrictPriority | None = None
+    scheduled_at: Annotated[Moment | None, Field(description="When to run; null is now.")] = None
+    max_attempts: Attempts | None = None
+    timeout_seconds: Timeout | None = None
+    retry: Annotated[RetryIn | None, Field(description="Of it, too, what is left out stays.")] = None
+    expires_at: Moment | None = None
+
+    def changes(self) -> JobChanges:
+        changed: dict[str, Any] = {}
+        for name in self.model_fields_set - {"task", "retry"}:
+            value = getattr(self, name)
+            changed[name] = _DEFAULTS[name] if value is None else value
+        if "task" in self.model_fields_set:
+            changed |= {"task_type": self.task.type, "task_data": self.task.data}
+        if "retry" in self.model_fields_set:
+            names = self.retry.model_fields_set if self.retry else RetryIn.model_fields
+            changed |= {f"retry_{name}": getattr(self.retry or RetryIn(), name) for name in names}
+        return cast("JobChanges", changed)
 
 
 class AgainIn(Input):

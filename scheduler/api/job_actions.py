@@ -9,7 +9,7 @@ from scheduler.api.inputs import AgainIn, NothingIn
 from scheduler.api.intake import admit, wake_pickers_for
 from scheduler.api.outputs import JobOut
 from scheduler.api.resource import ById, Resource, answer
-from scheduler.api.services import nudge, services
+from scheduler.api.services import connection, nudge
 from scheduler.domain.job import Job, NewJob
 from scheduler.store import transitions
 from scheduler.store.reads import get_job
@@ -23,8 +23,8 @@ def cancel(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - takes no 
 
     A running task is told to stop, and its late result is not recorded.
     """
-    with services().database.connection() as connection:
-        job = transitions.cancel(connection, current_caller(), path.id)
+    with connection() as conn:
+        job = transitions.cancel(conn, current_caller(), path.id)
     if job.started_at is not None:
         nudge().cancel(job.id)
     if job.concurrency_key is not None:
@@ -38,20 +38,20 @@ def retry(path: ById, body: AgainIn) -> Response:
 
     It is pending again, due now or at `scheduled_at`, with all its attempts before it; its history is kept.
     """
-    with services().database.connection() as connection:
-        job = transitions.retry(connection, current_caller(), path.id, body.scheduled_at)
+    with connection() as conn:
+        job = transitions.retry(conn, current_caller(), path.id, body.scheduled_at)
     wake_pickers_for(job)
     return answer(JobOut.of(job))
 
 
-@job_actions.post("/api/duplicate/<id:id>", {201: JobOut}, problems=(404, 503))
+@job_actions.post("/api/duplicate/<id:id>", {201: JobOut}, problems=(404, 503), creates=True)
 def duplicate(path: ById, body: AgainIn) -> Response:
     """Create a new job with the same task and options, due now or at `scheduled_at`.
 
     Not copied: `unique_key`, which only one unfinished job may bear, and `expires_at`, a time of the first one.
     """
-    with services().database.connection() as connection:
-        job = get_job(connection, current_caller(), path.id)
+    with connection() as conn:
+        job = get_job(conn, current_caller(), path.id)
     return admit(_copy(job, body))
 
 

@@ -5,18 +5,19 @@ from typing import Final
 from flask import Response
 
 from scheduler.api.identity import current_caller
-from scheduler.api.inputs import JobIn
-from scheduler.api.intake import admit
-from scheduler.api.outputs import ExecutionOut, ExecutionsOut, JobOut, JobsOut, JobStatusOut, Pagination
-from scheduler.api.queries import JobsQuery, PageQuery
-from scheduler.api.resource import ById, Resource, answer
-from scheduler.api.services import services
-from scheduler.store.reads import get_job, get_status, list_executions, list_jobs
+from scheduler.api.inputs import ChangeIn, JobIn
+from scheduler.api.intake import admit, change_admitted
+from scheduler.api.outputs import JobOut, JobsOut, JobStatusOut, Pagination
+from scheduler.api.queries import JobsQuery
+from scheduler.api.resource import ById, Resource, answer, nothing
+from scheduler.api.services import connection
+from scheduler.store.reads import get_job, get_status, list_jobs
+from scheduler.store.removal import delete_job
 
 jobs: Final = Resource("jobs", "What to run, when, and what became of it.")
 
 
-@jobs.post("/api/job", {200: JobOut, 201: JobOut}, problems=(503,))
+@jobs.post("/api/job", {200: JobOut, 201: JobOut}, problems=(503,), creates=True)
 def create(body: JobIn) -> Response:
     """Create a job.
 
@@ -34,35 +35,48 @@ def find(query: JobsQuery) -> Response:
     and neither skips nor repeats a job while others come in.
     """
     request = query.page_request(query.sort)
-    with services().database.connection() as connection:
-        page = list_jobs(connection, current_caller(), query.wanted(), request)
+    with connection() as conn:
+        page = list_jobs(conn, current_caller(), query.wanted(), request)
     return answer(JobsOut(jobs=[JobOut.of(job) for job in page.items], pagination=Pagination.of(page)))
 
 
 @jobs.get("/api/jobs/<id:id>", {200: JobOut}, problems=(404, 503))
 def show(path: ById) -> Response:
     """Show a job."""
-    with services().database.connection() as connection:
-        job = get_job(connection, current_caller(), path.id)
+    with connection() as conn:
+        job = get_job(conn, current_caller(), path.id)
     return answer(JobOut.of(job))
+
+
+@jobs.patch("/api/jobs/<id:id>", {200: JobOut}, problems=(404, 409, 503))
+def change(path: ById, body: ChangeIn) -> Response:
+    """Change a pending job.
+
+    Fields left out stay as they are. A job in any other state is a 409.
+    """
+    return change_admitted(path.id, body.changes())
+
+
+@jobs.put("/api/jobs/<id:id>", {200: JobOut}, problems=(404, 409, 503))
+def change_by_put(path: ById, body: ChangeIn) -> Response:
+    """Change a pending job, the same way as PATCH."""
+    return change_admitted(path.id, body.changes())
+
+
+@jobs.delete("/api/jobs/<id:id>", {204: None}, problems=(404, 409, 503))
+def delete(path: ById) -> Response:
+    """Remove a job and its history.
+
+    One that is picked or running has to be cancelled first.
+    """
+    with connection() as conn:
+        delete_job(conn, current_caller(), path.id)
+    return nothing()
 
 
 @jobs.get("/api/jobs/<id:id>/status", {200: JobStatusOut}, problems=(404, 503))
 def status(path: ById) -> Response:
     """Show a job's status alone."""
-    with services().database.connection() as connection:
-        stands = get_status(connection, current_caller(), path.id)
+    with connection() as conn:
+        stands = get_status(conn, current_caller(), path.id)
     return answer(JobStatusOut(id=path.id, status=stands))
-
-
-@jobs.get("/api/jobs/<id:id>/executions", {200: ExecutionsOut}, problems=(404, 422, 503))
-def executions(path: ById, query: PageQuery) -> Response:
-    """List a job's attempts.
-
-    Newest first, those that have ended.
-    """
-    request = query.page_request()
-    with services().database.connection() as connection:
-        page = list_executions(connection, current_caller(), path.id, request)
-    rows = [ExecutionOut.of(execution) for execution in page.items]
-    return answer(ExecutionsOut(executions=rows, pagination=Pagination.of(page)))

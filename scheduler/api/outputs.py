@@ -1,12 +1,13 @@
 """What clients see: the contract's JSON, field by field."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Self
 
 from pydantic import Field, JsonValue
 
 from scheduler.api.fields import Output, UtcTime, example
 from scheduler.api.inputs import TASK_EXAMPLE
-from scheduler.domain.job import Execution, Job
+from scheduler.domain.job import Execution, Job, Skipped
 from scheduler.domain.listing import Item, Page
 from scheduler.domain.retry import Backoff
 from scheduler.domain.states import ExecutionStatus, JobStatus
@@ -128,6 +129,59 @@ class JobOut(Output):
         )
 
 
+class IdsOut(Output):
+    """The ids of jobs, in the order in which they were given."""
+
+    model_config = example({"ids": [42, 43]})
+
+    ids: list[int]
+
+
+class SkippedOut(Output):
+    """A job that was left as it is."""
+
+    id: int
+    reason: str
+
+    @classmethod
+    def all_of(cls, skipped: Sequence[Skipped]) -> list[Self]:
+        return [cls(id=each.id, reason=each.reason) for each in skipped]
+
+
+_SKIPPED_EXAMPLE: Final = {"skipped": [{"id": 44, "reason": "There is no job 44."}], "has_more": False}
+
+
+class BulkOut(Output):
+    """To which jobs it was not done, and whether a filter describes more to which it could be."""
+
+    skipped: list[SkippedOut]
+    has_more: bool
+
+
+class CancelledOut(BulkOut):
+    """Jobs that were cancelled."""
+
+    model_config = example({"cancelled": [42, 43], **_SKIPPED_EXAMPLE})
+
+    cancelled: list[int]
+
+
+class RetriedOut(BulkOut):
+    """Jobs that are pending again."""
+
+    model_config = example({"retried": [42, 43], **_SKIPPED_EXAMPLE})
+
+    retried: list[int]
+
+
+class DeletedOut(BulkOut):
+    """Jobs that are gone."""
+
+    model_config = example({"deleted": [42, 43], **_SKIPPED_EXAMPLE})
+
+    deleted: list[int]
+
+
 class JobStatusOut(Output):
     """Where a job stands."""
 
@@ -214,7 +268,7 @@ _EXECUTION_EXAMPLE: Final = {
 
 
 class ExecutionsOut(Output):
-    """A page of a job's attempts."""
+    """A page of attempts."""
 
     model_config = example({"executions": [_EXECUTION_EXAMPLE], "pagination": _PAGINATION_EXAMPLE})
 

@@ -17,6 +17,8 @@ log = get_log("api")
 
 PROBLEM_JSON: Final = "application/problem+json"
 _RETRY_AFTER_SECONDS: Final = "2"
+_TOLD_FAULTS: Final = 20
+"""So many faults stand in a problem's detail; its `errors` name them all."""
 
 
 class Fault(BaseModel):
@@ -47,8 +49,12 @@ def register_problems(app: Flask) -> None:
 
 def problem_of_validation(invalid: ValidationError) -> Response:
     """The 422 for what a model refused."""
-    faults = [FieldError(each["loc"], each["msg"], each["type"]) for each in invalid.errors(include_url=False)]
-    return _of_faults(faults)
+    return _of_faults(faults_of_validation(invalid))
+
+
+def faults_of_validation(invalid: ValidationError) -> list[FieldError]:
+    """What a model refused, fault by fault."""
+    return [FieldError(each["loc"], each["msg"], each["type"]) for each in invalid.errors(include_url=False)]
 
 
 def _on_scheduler_error(error: SchedulerError) -> Response:
@@ -93,7 +99,9 @@ _DETAILS: Final = {
 
 def _of_faults(faults: Iterable[FieldError]) -> Response:
     errors = [Fault(loc=list(fault.loc), msg=fault.msg, type=fault.type) for fault in faults]
-    detail = "; ".join(f"{'.'.join(map(str, each.loc)) or 'body'}: {each.msg}" for each in errors)
+    told = [f"{'.'.join(map(str, each.loc)) or 'body'}: {each.msg}" for each in errors[:_TOLD_FAULTS]]
+    more = [f"and {len(errors) - _TOLD_FAULTS} more"] if len(errors) > _TOLD_FAULTS else []
+    detail = "; ".join([*told, *more])
     return _answer(422, detail, errors=errors)
 
 

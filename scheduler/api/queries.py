@@ -12,11 +12,12 @@ from scheduler.domain.listing import (
     MAX_LIMIT,
     MAX_PAGE,
     Cursor,
+    ExecutionFilter,
     JobFilter,
     PageRequest,
     Sort,
 )
-from scheduler.domain.states import JobStatus
+from scheduler.domain.states import ExecutionStatus, JobStatus
 
 _NO_VALUE: Final = ("", [""])
 
@@ -57,13 +58,14 @@ class PageQuery(Query):
         return PageRequest(limit=self.limit, page=self.page, sort=sort, after=after)
 
 
-class JobsQuery(PageQuery):
+class JobsFilter(Input):
     """Which jobs: those that all given filters match."""
 
     status: Annotated[list[JobStatus], Field(default_factory=list, description="May repeat: any of them.")]
     task_type: Annotated[str | None, Field(alias="taskType", max_length=100)] = None
     search: Annotated[
-        str | None, Field(max_length=200, description="Text in name, description or task; case does not matter.")
+        str | None,
+        Field(min_length=1, max_length=200, description="Text in name, description or task; case does not matter."),
     ] = None
     start_date: Annotated[
         RangeStart | None,
@@ -76,7 +78,6 @@ class JobsQuery(PageQuery):
     queue: QueueName | None = None
     priority: Priority | None = None
     schedule_id: Annotated[Id | None, Field(alias="scheduleId")] = None
-    sort: Annotated[Sort, Field(description="Downward with a - before it.")] = Sort.ID_DOWN
 
     def wanted(self) -> JobFilter:
         return JobFilter(
@@ -89,3 +90,22 @@ class JobsQuery(PageQuery):
             priority=self.priority,
             schedule_id=self.schedule_id,
         )
+
+
+class JobsQuery(PageQuery, JobsFilter):
+    """A page of jobs."""
+
+    sort: Annotated[Sort, Field(description="Downward with a - before it.")] = Sort.ID_DOWN
+
+
+class ExecutionsQuery(PageQuery):
+    """Which attempts: those that all given filters match."""
+
+    job_id: Annotated[Id | None, Field(alias="jobId")] = None
+    status: Annotated[list[ExecutionStatus], Field(default_factory=list, description="May repeat: any of them.")]
+    worker: Annotated[
+        str | None, Field(max_length=200, description="The executor that ran it, as it names itself.")
+    ] = None
+
+    def wanted(self) -> ExecutionFilter:
+        return ExecutionFilter(job_id=self.job_id, statuses=tuple(self.status), worker=self.worker)

@@ -10,9 +10,13 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from scheduler.api.fields import Id, Input
+from scheduler.api.once import PARAMETER, once
 from scheduler.api.problem import PROBLEM_JSON, Problem
 
 View = TypeVar("View", bound=Callable[..., Response])
+
+MORE_PARAMETERS: Final = "x-parameters"
+"""Parameters that no argument of the view stands for; docs.py puts them where they belong."""
 
 _PROBLEMS: Final = {
     400: "The body is not JSON.",
@@ -48,12 +52,43 @@ class Resource:
         return self._operation("get", rule, _responses(answers, problems))
 
     def post(
+        self,
+        rule: str,
+        answers: Mapping[int, type[BaseModel]],
+        *,
+        problems: tuple[int, ...] = (),
+        creates: bool = False,
+    ) -> Callable[[View], View]:
+        """The same at POST `rule`, with the problems that any body can have. What `creates` heeds a key (once.py)."""
+        return self._operation("post", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)), creates=creates)
+
+    def patch(
         self, rule: str, answers: Mapping[int, type[BaseModel]], *, problems: tuple[int, ...] = ()
     ) -> Callable[[View], View]:
-        """The same at POST `rule`, with the problems that any body can have."""
-        return self._operation("post", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)))
+        """The same at PATCH `rule`."""
+        return self._operation("patch", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)))
 
-    def _operation(self, method: str, rule: str, responses: Mapping[int, Any]) -> Callable[[View], View]:
+    def put(
+        self, rule: str, answers: Mapping[int, type[BaseModel]], *, problems: tuple[int, ...] = ()
+    ) -> Callable[[View], View]:
+        """The same at PUT `rule`."""
+        return self._operation("put", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)))
+
+    def delete(
+        self,
+        rule: str,
+        answers: Mapping[int, type[BaseModel] | None],
+        *,
+        problems: tuple[int, ...] = (),
+        has_body: bool = False,
+    ) -> Callable[[View], View]:
+        """The same at DELETE `rule`; None stands for an answer without content."""
+        possible = (*_BODY_PROBLEMS, *problems) if has_body else problems
+        return self._operation("delete", rule, _responses(answers, possible))
+
+    def _operation(
+        self, method: str, rule: str, responses: Mapping[int, Any], *, creates: bool = False
+    ) -> Callable[[View], View]:
         def register(view: View) -> View:
             summary, _, description = inspect.cleandoc(view.__doc__ or "").partition("\n")
             route: Any = getattr(self.blueprint, method)  # untyped in flask-openapi3
@@ -63,8 +98,9 @@ class Resource:
                 description=description.strip() or summary,
                 operation_id=view.__name__,
                 responses=responses,
+                openapi_extensions={MORE_PARAMETERS: [PARAMETER]} if creates else None,
             )
-            register_at(view)
+            register_at(once(view) if creates else view)
             return view
 
         return register
@@ -78,7 +114,14 @@ def answer(model: BaseModel, status: int = 200, **headers: str) -> Response:
     return response
 
 
-def _responses(answers: Mapping[int, type[BaseModel]], problems: tuple[int, ...]) -> dict[int, Any]:
+def nothing() -> Response:
+    """204: it is done, and there is nothing to say."""
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
+
+
+def _responses(answers: Mapping[int, type[BaseModel] | None], problems: tuple[int, ...]) -> dict[int, Any]:
     return {**answers, **{status: _problem(status) for status in sorted(set(problems))}}
 
 

@@ -1,17 +1,20 @@
 """What the API stands on, handed to it when the application is built."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 
 from scheduler.api.nudge import Nudge
 from scheduler.queue import Signals
-from scheduler.store.connection import Database
+from scheduler.store.connection import Connection, Database
 from scheduler.tasks.registry import Registry
 
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 _KEY: Final = "scheduler"
+_TRANSACTION: Final = "transaction"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,27 @@ def install(app: Flask, services: Services) -> None:
 def services() -> Services:
     """Those of the application that answers the present request."""
     return _installed().services
+
+
+@contextmanager
+def connection() -> Generator[Connection]:
+    """Lend a connection to the store: the one that holds the request's transaction, where there is one."""
+    if (lent := g.get(_TRANSACTION)) is not None:
+        yield lent
+    else:
+        with services().database.connection() as fresh:
+            yield fresh
+
+
+@contextmanager
+def transaction() -> Generator[Connection]:
+    """Let all that the request does in the store, in this block, happen in whole or not at all."""
+    with services().database.connection() as fresh, fresh.transaction():
+        setattr(g, _TRANSACTION, fresh)
+        try:
+            yield fresh
+        finally:
+            g.pop(_TRANSACTION)
 
 
 def nudge() -> Nudge:

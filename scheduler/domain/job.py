@@ -1,10 +1,10 @@
 """The nouns: a job as it is asked for, as it stands, one attempt at it, and how an attempt came out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypedDict
 
-from scheduler.domain.retry import DEFAULT_RETRY, RetryPolicy
+from scheduler.domain.retry import DEFAULT_RETRY, Backoff, RetryPolicy
 from scheduler.domain.states import ExecutionStatus, JobStatus
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
@@ -41,6 +41,25 @@ class NewJob:
     duplicated_from: int | None = None
 
 
+class JobChanges(TypedDict, total=False):
+    """What to change of a pending job, and nothing else of it. `scheduled_at` None means now."""
+
+    task_type: str
+    task_data: JsonObject
+    name: str | None
+    description: str | None
+    queue: str
+    priority: int
+    scheduled_at: datetime | None
+    max_attempts: int
+    timeout_seconds: float
+    retry_backoff: Backoff
+    retry_delay_seconds: float
+    retry_max_delay_seconds: float
+    retry_jitter: bool
+    expires_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job as it stands: section 2 of the contract, field by field."""
@@ -74,6 +93,23 @@ class Job:
     template_id: int | None
     duplicated_from: int | None
     owner_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A job that was left as it is, and why."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOutcome:
+    """What became of many jobs: those to which it was done (`stopped` of them were running), and the others."""
+
+    done: list[int]
+    skipped: list[Skipped]
+    stopped: list[int] = field(default_factory=list[int])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

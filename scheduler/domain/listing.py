@@ -3,13 +3,14 @@
 import base64
 import binascii
 import json
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
 from scheduler.domain.errors import FieldError, InvalidInput
-from scheduler.domain.states import JobStatus
+from scheduler.domain.states import ExecutionStatus, JobStatus
 
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 200
@@ -55,6 +56,20 @@ class JobFilter:
     queue: str | None = None
     priority: int | None = None
     schedule_id: int | None = None
+
+    def among(self, statuses: Collection[JobStatus]) -> "JobFilter | None":
+        """The same, of jobs in one of these statuses alone; None when it asks for others only."""
+        both = tuple(status for status in self.statuses or JobStatus if status in statuses)
+        return replace(self, statuses=both) if both else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionFilter:
+    """Which executions: those that every given field matches."""
+
+    job_id: int | None = None
+    statuses: tuple[ExecutionStatus, ...] = ()
+    worker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,15 @@ from scheduler.daemon import Stop, Wake, repeat
 from scheduler.logs import get_log
 from scheduler.picker.claim import Claim
 from scheduler.picker.expire import Expire
+from scheduler.picker.forget import Forget
 from scheduler.picker.rescue import Rescue
 from scheduler.picker.sparing import Sparing
 from scheduler.queue import Listener, Outbox
 from scheduler.store.connection import Database
 
 log = get_log("picker")
+
+_FORGET_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Periodic:
 
 
 class Picker:
-    """Claims, rescues and expires until it is stopped. `run` blocks."""
+    """Claims, rescues, expires and forgets until it is stopped. `run` blocks."""
 
     def __init__(self, config: PickerConfig, database: Database, stop: Stop) -> None:
         self._config = config
@@ -60,6 +63,7 @@ class Picker:
         self._upkeep = (
             Periodic(self._rescue_seconds, Rescue(database, lease_seconds=config.lease_seconds).step),
             Periodic(config.poll_seconds, Expire(database).step),
+            Periodic(_FORGET_SECONDS, Forget(database).step),
         )
 
     def run(self) -> None:

@@ -1,4 +1,4 @@
-"""A JobFilter as the conditions of a WHERE: fixed fragments, and every value a parameter."""
+"""Filters as the conditions of a WHERE: fixed fragments, and every value a parameter."""
 
 import json
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 from psycopg import sql
 
 from scheduler.domain.caller import Caller
-from scheduler.domain.listing import JobFilter
+from scheduler.domain.listing import ExecutionFilter, JobFilter
 
 OWNED: Final = "(%(sees_all)s OR owner_id = %(owner_id)s)"
 """The caller may see the row. Part of the statement itself, so that no read can forget it."""
@@ -23,6 +23,15 @@ _FRAGMENTS: Final = {
     "queue": sql.SQL("queue = %(queue)s"),
     "priority": sql.SQL("priority = %(priority)s"),
     "schedule_id": sql.SQL("schedule_id = %(schedule_id)s"),
+}
+
+_OWNED_JOB: Final = sql.SQL(
+    "(%(sees_all)s OR EXISTS (SELECT FROM jobs WHERE jobs.id = job_id AND owner_id = %(owner_id)s))"
+)
+_EXECUTION_FRAGMENTS: Final = {
+    "job_id": sql.SQL("job_id = %(job_id)s"),
+    "statuses": sql.SQL("status = ANY (%(statuses)s::execution_status[])"),
+    "worker": sql.SQL("worker = %(worker)s"),
 }
 
 
@@ -45,6 +54,18 @@ def conditions(caller: Caller, wanted: JobFilter) -> tuple[list[sql.Composable],
     }
     parameters = {name: value for name, value in asked.items() if value is not None}
     return [sql.SQL(OWNED), *(_FRAGMENTS[name] for name in parameters)], {**parameters, **ownership(caller)}
+
+
+def execution_conditions(caller: Caller, wanted: ExecutionFilter) -> tuple[list[sql.Composable], dict[str, Any]]:
+    """The same for an execution."""
+    asked = {
+        "job_id": wanted.job_id,
+        "statuses": [status.value for status in wanted.statuses] or None,
+        "worker": wanted.worker,
+    }
+    parameters = {name: value for name, value in asked.items() if value is not None}
+    fragments = (_EXECUTION_FRAGMENTS[name] for name in parameters)
+    return [_OWNED_JOB, *fragments], {**parameters, **ownership(caller)}
 
 
 def _patterns(text: str) -> list[str]:

@@ -62,9 +62,17 @@ def create_jobs(conn: Connection, caller: Caller, jobs: Sequence[NewJob]) -> lis
                 for (job_id, now), new in zip(reserved, jobs, strict=True):
                     copy.write_row(_copy_row(job_id, now, caller, new))
     except errors.UniqueViolation as error:
-        raise Conflict("A unique_key among these jobs is borne by another unfinished job.") from error
+        bearer = fetch_one(
+            conn, _BEARER_OF_ONE, {"owner_id": caller.owner_id, "keys": [new.unique_key for new in jobs]}
+        )
+        who = f"Job {bearer[0]}, which is unfinished, bears {bearer[1]!r}" if bearer else "An unfinished job bears one"
+        raise Conflict(f"{who} of these jobs' unique_keys: leave that one out, or wait.") from error
     return [job_id for job_id, _ in reserved]
 
+
+_BEARER_OF_ONE: Final = """
+    SELECT id, unique_key FROM jobs
+    WHERE owner_id = %(owner_id)s AND unique_key = ANY (%(keys)s) AND completed_at IS NULL LIMIT 1"""
 
 _RESERVE: Final = """
     SELECT nextval(pg_get_serial_sequence('jobs', 'id')), now() FROM generate_series(1, %(count)s)"""
@@ -97,20 +105,29 @@ def _parameters(caller: Caller, new: NewJob) -> dict[str, Any]:
 
 
 def _copy_row(job_id: int, now: datetime, caller: Caller, new: NewJob) -> tuple[object, ...]:
-    """A row for _COPY; its columns are _INSERT's, with the id before and the due time worked out here."""
+    """A row for _COPY."""
     due = new.scheduled_at or now + timedelta(seconds=new.delay_seconds)
-    values = _parameters(caller, new)
-    del values["delay_seconds"]
-    values["scheduled_at"] = due
-    before_due = (
-        "owner_id",
-        "name",
-        "description",
-        "task_type",
-        "task_data",
-        "queue",
-        "priority",
-        "scheduled_at",
+    return (
+        job_id,
+        caller.owner_id,
+        new.name,
+        new.description,
+        new.task_type,
+        to_json(new.task_data),
+        new.queue,
+        new.priority,
+        due,
+        due,
+        new.max_attempts,
+        new.timeout_seconds,
+        new.retry.backoff.value,
+        new.retry.delay_seconds,
+        new.retry.max_delay_seconds,
+        new.retry.jitter,
+        new.unique_key,
+        new.concurrency_key,
+        new.expires_at,
+        new.schedule_id,
+        new.template_id,
+        new.duplicated_from,
     )
-    head = [values.pop(column) for column in before_due]
-    return (job_id, *head, due, *values.values())

@@ -10,11 +10,13 @@ from psycopg.rows import TupleRow
 from scheduler.domain.caller import Caller
 from scheduler.domain.errors import NotFound
 from scheduler.domain.job import Execution, Job
-from scheduler.domain.listing import EXACT_COUNT, Cursor, JobFilter, Page, PageRequest
+from scheduler.domain.listing import EXACT_COUNT, Cursor, ExecutionFilter, JobFilter, Page, PageRequest
 from scheduler.domain.states import JobStatus
+from scheduler.domain.template import Template
 from scheduler.store.connection import Connection, fetch_one
-from scheduler.store.filters import OWNED, conditions, ownership
+from scheduler.store.filters import OWNED, conditions, execution_conditions, ownership
 from scheduler.store.rows import EXECUTION_COLUMNS, JOB_COLUMNS, execution_from_row, job_from_row
+from scheduler.store.templates import TEMPLATE_COLUMNS, template_from_row
 
 Item = TypeVar("Item")
 
@@ -55,6 +57,21 @@ def list_executions(conn: Connection, caller: Caller, job_id: int, request: Page
     where: list[sql.Composable] = [sql.SQL("job_id = %(job_id)s")]
     columns, key = sql.SQL(EXECUTION_COLUMNS), sql.Identifier("run")
     listing = _Listing(sql.SQL("executions"), columns, key, where, {"job_id": job_id}, execution_from_row)
+    return _page(conn, listing, request)
+
+
+def find_executions(conn: Connection, caller: Caller, wanted: ExecutionFilter, request: PageRequest) -> Page[Execution]:
+    """A page of the ended attempts that `wanted` describes, among those at jobs that the caller may see."""
+    where, parameters = execution_conditions(caller, wanted)
+    columns, key = sql.SQL(EXECUTION_COLUMNS), sql.Identifier("id")
+    listing = _Listing(sql.SQL("executions"), columns, key, where, parameters, execution_from_row)
+    return _page(conn, listing, request)
+
+
+def list_templates(conn: Connection, caller: Caller, request: PageRequest) -> Page[Template]:
+    """A page of the templates that the caller may see."""
+    columns, key, where = sql.SQL(TEMPLATE_COLUMNS), sql.Identifier("id"), [sql.SQL(OWNED)]
+    listing = _Listing(sql.SQL("templates"), columns, key, where, ownership(caller), template_from_row)
     return _page(conn, listing, request)
 
 

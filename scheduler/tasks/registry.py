@@ -113,9 +113,7 @@ class Registry:
 
     def validate(self, name: str, data: JsonObject) -> BaseModel:
         """`data` as the type's model; raises InvalidInput that names each fault under ("task", ...)."""
-        known = self._types.get(name)
-        if known is None:
-            raise InvalidInput([FieldError(("task", "type"), self._unknown(name), UnknownTask.type)])
+        known = self.require(name)
         try:
             return known.model.model_validate(data)
         except ValidationError as invalid:
@@ -126,6 +124,13 @@ class Registry:
                     for e in faults
                 ]
             ) from None
+
+    def require(self, name: str) -> TaskType:
+        """The type that an input names; raises InvalidInput when there is none."""
+        known = self._types.get(name)
+        if known is None:
+            raise InvalidInput([FieldError(("task", "type"), self._unknown(name), UnknownTask.type)])
+        return known
 
     def types(self) -> list[TaskType]:
         """Every type, by name."""

@@ -3,7 +3,7 @@
 claims.py    claim, claim_keyed                  a picker takes due jobs
 attempts.py  start, complete, retry_later, fail  an executor runs them
 upkeep.py    give_back, rescue, bury, expire     what was left behind is set right
-requests.py  cancel, retry                       a user decides
+requests.py  cancel, retry, each also for many   a user decides
 
 Every statement names the status that it starts from, and for an attempt its fence (`run`) as well. Zero rows
 is a normal answer: someone else was first. Whatever ends an attempt writes its execution record in the same
@@ -12,13 +12,15 @@ statement, so neither is ever there without the other. The database's clock deci
 
 from scheduler.store.transitions.attempts import complete, fail, retry_later, start
 from scheduler.store.transitions.claims import claim, claim_keyed
-from scheduler.store.transitions.requests import cancel, retry
+from scheduler.store.transitions.requests import KEY_HAS_PASSED, cancel, cancel_free, retry, retry_many
 from scheduler.store.transitions.upkeep import Rescued, bury, expire, give_back, rescue
 
 __all__ = [
+    "KEY_HAS_PASSED",
     "Rescued",
     "bury",
     "cancel",
+    "cancel_free",
     "claim",
     "claim_keyed",
     "complete",
@@ -28,5 +30,6 @@ __all__ = [
     "rescue",
     "retry",
     "retry_later",
+    "retry_many",
     "start",
 ]

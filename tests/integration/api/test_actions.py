@@ -1,55 +1,14 @@
 """POST /api/cancel, retry and duplicate, and the signals that they send."""
 
-from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 
 import pytest
 
 from scheduler.domain.states import JobStatus
-from scheduler.queue import Listener
 from scheduler.store.connection import Database
 from tests.eventually import eventually
 from tests.integration.api.calls import NOOP, Api
-
-Heard = list[str]
-Move = Callable[[int, JobStatus], None]
-
-_MOVES = {
-    JobStatus.PICKED: "SET status = 'picked', picked_at = now(), lease_until = now() + interval '1 minute'",
-    JobStatus.RUNNING: "SET status = 'running', picked_at = now(), lease_until = now() + interval '1 minute',"
-    " started_at = now(), worker = 'w', attempt = 1, run = 1",
-    JobStatus.COMPLETED: "SET status = 'completed', picked_at = now(), completed_at = now(), started_at = now(),"
-    " worker = 'w', attempt = 1, run = 1",
-    JobStatus.FAILED: "SET status = 'failed', completed_at = now(), attempt = 3, run = 3, error = '{\"type\": \"x\"}'",
-}
-
-
-@pytest.fixture
-def move(db: Database) -> Move:
-    """Puts a job into a state as if others had worked on it."""
-
-    def put(job_id: int, status: JobStatus) -> None:
-        with db.connection() as connection:
-            connection.execute(f"UPDATE jobs {_MOVES[status]} WHERE id = {job_id}".encode())
-
-    return put
-
-
-@pytest.fixture
-def listen(redis_url: str) -> Generator[Callable[[str], Heard]]:
-    """Hears a channel from now on."""
-    listeners: list[Listener] = []
-
-    def start(channel: str) -> Heard:
-        heard: Heard = []
-        listeners.append(Listener(redis_url, channel, heard.append))
-        listeners[-1].start()
-        eventually(lambda: heard == [""], what="the listener's first call")
-        return heard
-
-    yield start
-    for listener in listeners:
-        listener.stop()
+from tests.integration.api.conftest import Listen, Move
 
 
 @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PICKED, JobStatus.RUNNING])
@@ -152,7 +111,7 @@ def test_a_bad_time_is_refused(storeless: Api, action: str, when: object) -> Non
     assert storeless.post(f"/api/{action}/1", {"scheduled_at": when}).locations() == [["scheduled_at"]]
 
 
-def test_what_is_due_wakes_the_pickers(api: Api, listen: Callable[[str], Heard]) -> None:
+def test_what_is_due_wakes_the_pickers(api: Api, listen: Listen) -> None:
     heard = listen("wake")
     job = api.create()["id"]
     eventually(lambda: len(heard) == 2, what="the wake-up of a create")
@@ -163,7 +122,7 @@ def test_what_is_due_wakes_the_pickers(api: Api, listen: Callable[[str], Heard])
     eventually(lambda: len(heard) == 4, what="the wake-up of a duplicate")
 
 
-def test_what_is_due_later_wakes_nobody(api: Api, listen: Callable[[str], Heard]) -> None:
+def test_what_is_due_later_wakes_nobody(api: Api, listen: Listen) -> None:
     heard = listen("wake")
     later = timedelta(minutes=1).total_seconds()
     api.create(delay_seconds=later, unique_key="u")
@@ -172,7 +131,7 @@ def test_what_is_due_later_wakes_nobody(api: Api, listen: Callable[[str], Heard]
     eventually(lambda: len(heard) == 2, what="the wake-up of the one that is due")
 
 
-def test_only_a_running_job_is_told_to_stop(api: Api, move: Move, listen: Callable[[str], Heard]) -> None:
+def test_only_a_running_job_is_told_to_stop(api: Api, move: Move, listen: Listen) -> None:
     heard = listen("cancel")
     waiting, running = api.create()["id"], api.create()["id"]
     move(running, JobStatus.RUNNING)

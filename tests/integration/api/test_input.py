@@ -73,6 +73,11 @@ def test_every_fault_is_named_at_once(storeless: Api) -> None:
     assert sorted(map(str, locations)) == ["['priority']", "['task']", "['typo']"]
 
 
+ACTIONS = ["/api/cancel/1", "/api/retry/1", "/api/duplicate/1", "/api/templates/1/use"]
+LISTS = ["/api/bulk/create", "/api/bulk/cancel", "/api/bulk/retry"]
+WRITES = ["/api/job", "/api/templates", "/api/dead-letter/retry", *ACTIONS]
+
+
 def send(api: Api, data: bytes | str, content_type: str = "application/json") -> Answer:
     return api.send("POST", "/api/job", data=data, headers={"Content-Type": content_type})
 
@@ -97,6 +102,12 @@ def test_malformed_json_is_a_bad_request(storeless: Api, text: bytes | str) -> N
     send(storeless, text).problem(400)
 
 
+@pytest.mark.parametrize("path", [*WRITES, *LISTS])
+def test_a_half_sent_body_is_a_bad_request(storeless: Api, path: str) -> None:
+    body = json.dumps({"task": NOOP, "jobs": [{"task": NOOP}]})[:-5]
+    storeless.send("POST", path, data=body, headers={"Content-Type": "application/json"}).problem(400)
+
+
 @pytest.mark.parametrize("text", ["[]", "null", "1", '"{}"', json.dumps(json.dumps({"task": NOOP}))])
 def test_a_body_is_an_object(storeless: Api, text: str) -> None:
     assert send(storeless, text).locations() == [[]]
@@ -118,12 +129,12 @@ def test_no_body_lacks_its_fields(storeless: Api) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-@pytest.mark.parametrize("path", ["/api/job", "/api/cancel/1", "/api/retry/1", "/api/duplicate/1"])
+@pytest.mark.parametrize("path", [*WRITES, *LISTS])
 def test_a_body_that_is_not_json_is_unsupported(storeless: Api, path: str, kind: str) -> None:
     storeless.send("POST", path, data=json.dumps({"task": NOOP}), headers={"Content-Type": kind}).problem(415)
 
 
-@pytest.mark.parametrize("path", ["/api/job", "/api/cancel/1", "/api/retry/1", "/api/duplicate/1"])
+@pytest.mark.parametrize("path", WRITES)
 def test_a_body_over_the_limit_is_too_large(storeless: Api, path: str) -> None:
     storeless.post(path, {"task": NOOP, "description": "x" * MAX_BODY_BYTES}).problem(413)
 
@@ -141,7 +152,7 @@ def test_a_chunked_body_over_the_limit_is_too_large(storeless: Api, ending: str)
     ).problem(413)
 
 
-@pytest.mark.parametrize("path", ["/api/cancel/1", "/api/retry/1", "/api/duplicate/1"])
+@pytest.mark.parametrize("path", ACTIONS)
 def test_unknown_options_of_an_action_are_refused(storeless: Api, path: str) -> None:
     assert storeless.post(path, {"typo": 1}).locations() == [["typo"]]
 
@@ -215,6 +226,22 @@ def test_executions_take_a_page_only(storeless: Api, query: dict[str, str]) -> N
     assert storeless.get("/api/jobs/1/executions", query).locations() == [[*query]]
 
 
+@pytest.mark.parametrize(
+    ("query", "loc"),
+    [
+        ({"jobId": "0"}, ["jobId"]),
+        ({"jobId": str(2**63)}, ["jobId"]),
+        ({"job_id": "1"}, ["job_id"]),
+        ({"status": "pending"}, ["status", 0]),
+        ({"worker": "\0"}, ["worker"]),
+        ({"sort": "id"}, ["sort"]),
+        ({"cursor": "x"}, ["cursor"]),
+    ],
+)
+def test_a_bad_query_of_executions_is_refused(storeless: Api, query: dict[str, Any], loc: list[str | int]) -> None:
+    assert storeless.get("/api/executions", query).locations() == [loc]
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:3000", "a b"])
 def test_another_hosts_name_is_refused(storeless: Api, host: str) -> None:
     storeless.get("/api/task-types", headers={"Host": host}).problem(400)
@@ -228,8 +255,10 @@ def test_the_machines_own_names_are_trusted(storeless: Api, host: str) -> None:
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:8080", "null", "", "http://["])
 def test_a_page_of_another_site_changes_nothing(storeless: Api, origin: str) -> None:
     headers = {"Host": "localhost:3000", "Origin": origin}
-    for path in ("/api/job", "/api/cancel/1", "/api/retry/1", "/api/duplicate/1"):
+    for path in [*WRITES, *LISTS]:
         storeless.post(path, headers=headers).problem(403)
+    for method in ("PATCH", "PUT", "DELETE"):
+        storeless.send(method, "/api/jobs/1", headers=headers).problem(403)
 
 
 def test_a_page_of_its_own_may(storeless: Api) -> None:

@@ -1,4 +1,4 @@
-"""GET /api/jobs and a job's executions: filters, orders, pages."""
+"""GET /api/jobs and executions: filters, orders, pages."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,10 +9,10 @@ import pytest
 from scheduler.domain.caller import OPERATOR, Caller
 from scheduler.domain.errors import NotFound
 from scheduler.domain.job import NewJob
-from scheduler.domain.listing import JobFilter, PageRequest
+from scheduler.domain.listing import ExecutionFilter, JobFilter, PageRequest
 from scheduler.store.connection import Database
 from scheduler.store.intake import create_jobs
-from scheduler.store.reads import get_job, get_status, list_executions, list_jobs
+from scheduler.store.reads import find_executions, get_job, get_status, list_executions, list_jobs
 from tests.integration.api.calls import Api
 
 
@@ -85,6 +85,7 @@ def test_filters(api: Api) -> None:
         ({"search": "sure\\"}, [c]),
         ({"search": "\\"}, [c]),
         ({"search": "R\nN"}, [c]),
+        ({"search": "';--"}, []),
         ({"search": "WRITE_FILE"}, [c]),
         ({"startDate": "2026-02-19"}, [d, c, b]),
         ({"endDate": "2026-02-19"}, [c, b, a]),
@@ -193,3 +194,35 @@ def test_executions_newest_first(api: Api, db: Database) -> None:
     assert (newest["job_id"], newest["status"], newest["duration_ms"]) == (job, "failed", 1000)
     assert (newest["error"], newest["result"], newest["logs"]) == ({"type": "x"}, None, ["one", "two"])
     assert newest["started_at"].endswith("Z")
+
+
+def test_executions_of_all_jobs(api: Api, db: Database) -> None:
+    (job, other) = insert(db, noop(), noop())
+    with db.connection() as connection:
+        connection.execute(RECORD, (other, 3))
+        connection.execute(RECORD, (job, 2))
+        connection.execute("UPDATE executions SET status = 'lost', worker = 'v' WHERE run = 2")
+    both = [(job, 2), (job, 1), (other, 3), (other, 2), (other, 1)]
+    for query, found in [
+        ({}, both),
+        ({"jobId": other}, both[2:]),
+        ({"jobId": 10**9}, []),
+        ({"status": "lost"}, [(job, 2), (other, 2)]),
+        ({"status": ["lost", "failed"]}, both),
+        ({"worker": "v", "jobId": job}, [(job, 2)]),
+        ({"worker": ""}, both),
+    ]:
+        body = api.get("/api/executions", query).ok()
+        assert [(each["job_id"], each["attempt"]) for each in body["executions"]] == found, query
+        assert body["pagination"]["total"] == len(found), query
+    pages = list(walk(api, "/api/executions", "executions", limit=2))
+    assert [(each["job_id"], each["attempt"]) for page in pages for each in page] == both
+
+
+def test_a_caller_sees_the_executions_of_its_own_jobs(db: Database) -> None:
+    (mine,) = insert(db, noop(), caller=Caller(owner_id=1))
+    with db.connection() as connection:
+        connection.execute(RECORD, (mine, 1))
+        for caller, total in ((Caller(owner_id=1), 1), (Caller(owner_id=2), 0), (OPERATOR, 1)):
+            page = find_executions(connection, caller, ExecutionFilter(), PageRequest())
+            assert (len(page.items), page.total) == (total, total)

@@ -11,7 +11,14 @@ from scheduler.store.connection import Database
 from tests.eventually import eventually
 from tests.integration.api.calls import NOOP, Api
 
-READ = ["/api/jobs", "/api/jobs/1", "/api/jobs/1/status", "/api/jobs/1/executions"]
+READ = [
+    "/api/jobs",
+    "/api/jobs/1",
+    "/api/jobs/1/status",
+    "/api/jobs/1/executions",
+    "/api/executions",
+    "/api/dead-letter",
+]
 
 
 @pytest.mark.parametrize("path", READ)
@@ -26,6 +33,17 @@ def test_writes_are_unavailable_without_postgresql(storeless: Api, path: str) ->
     assert int(storeless.post(path).headers["Retry-After"]) >= 1
     storeless.post(path).problem(503)
     storeless.post("/api/job", {"task": NOOP}).problem(503)
+    storeless.post("/api/bulk/create", {"jobs": [{"task": NOOP}]}).problem(503)
+    for path in ("/api/bulk/cancel", "/api/bulk/retry", "/api/dead-letter/retry"):
+        storeless.post(path, {"ids": [1]}).problem(503)
+        storeless.post(path, {"filter": {}}).problem(503)
+    storeless.delete("/api/dead-letter", {"ids": [1]}).problem(503)
+    storeless.post("/api/templates", {"name": "t", "task": NOOP}).problem(503)
+    storeless.post("/api/templates/1/use").problem(503)
+    storeless.delete("/api/templates/1").problem(503)
+    storeless.patch("/api/jobs/1", {}).problem(503)
+    storeless.put("/api/jobs/1", {}).problem(503)
+    storeless.delete("/api/jobs/1").problem(503)
 
 
 def test_it_recovers_when_its_connections_are_killed(api: Api, db: Database, database_url: str) -> None:

@@ -1,12 +1,15 @@
 """Connections to PostgreSQL: a pool that hands out live ones, and one error when there are none."""
 
 import os
+import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, LiteralString, TypeAlias
+from math import inf
+from typing import Any, Final, LiteralString
 
 import orjson
 import psycopg
@@ -19,13 +22,25 @@ from scheduler.domain.errors import ConfigurationError, StoreUnavailable
 
 set_json_loads(orjson.loads)
 
-Connection: TypeAlias = "psycopg.Connection[TupleRow]"
-"""In autocommit: each statement is its own transaction unless `transaction()` says otherwise."""
+
+class Connection(psycopg.Connection[TupleRow]):
+    """In autocommit: each statement is its own transaction unless `transaction()` says otherwise."""
+
+    answered: float = -inf
+    """When it last gave every answer that it was asked for, by the monotonic clock."""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it has just answered and said nothing since, as a server that restarts or drops it would."""
+        return time.monotonic() - self.answered < FRESH_SECONDS and not _has_something_to_read(self.fileno())
+
 
 OLDEST_POSTGRESQL: Final = 15
 
 CHECK_SECONDS: Final = 1.5
 """How long a connection may take to show that it lives."""
+FRESH_SECONDS: Final = 0.5
+"""How long an answer counts as a sign of life: a round trip saved for whoever is busy."""
 ANSWER_SECONDS: Final = 60.0
 """How long one may be lent: longer than any of our statements, however many rows there are."""
 
@@ -45,13 +60,15 @@ class Database:
         self._patience = _Patience()
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
+            connection_class=Connection,
             kwargs={
                 "autocommit": True,
                 "application_name": f"scheduler {name}",
                 "connect_timeout": 5,
                 # A prepared statement keeps the plan that fitted the table when it was small: a claim made ready on
                 # an empty table scans a large one from end to end. Planning each time costs less than a millisecond.
-                "prepare_threshold": None,
+                # So only those are prepared whose plan is always the same, and that ask for it.
+                "prepare_threshold": sys.maxsize,
                 # A peer that vanished without a word is noticed in seconds, not in TCP's quarter of an hour.
                 "keepalives_idle": 5,
                 "keepalives_interval": 2,
@@ -76,6 +93,7 @@ class Database:
             try:
                 with self._patience.ends_in(ANSWER_SECONDS, connection):
                     yield connection
+                connection.answered = time.monotonic()
             finally:
                 self._pool.putconn(connection)
         except (psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
@@ -88,6 +106,8 @@ class Database:
         """
         while True:
             connection = self._pool.getconn()
+            if connection.is_fresh:
+                return connection
             try:
                 with self._patience.ends_in(CHECK_SECONDS, connection):
                     self._pool.check_connection(connection)
@@ -135,6 +155,12 @@ class _Patience:
                     _break(connection)
 
 
+def _has_something_to_read(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def _break(connection: Connection) -> None:
     """Let whoever waits on `connection` read its end."""
     with suppress(OSError, psycopg.OperationalError), socket.socket(fileno=os.dup(connection.fileno())) as wire:
@@ -151,6 +177,8 @@ def fetch_all(conn: Connection, statement: LiteralString, parameters: dict[str, 
     return conn.execute(statement, parameters).fetchall()
 
 
-def fetch_one(conn: Connection, statement: LiteralString, parameters: dict[str, Any]) -> TupleRow | None:
-    """The first row of one statement, or None."""
-    return conn.execute(statement, parameters).fetchone()
+def fetch_one(
+    conn: Connection, statement: LiteralString, parameters: dict[str, Any], *, prepare: bool = False
+) -> TupleRow | None:
+    """The first row of one statement, or None. `prepare` it only where its plan cannot depend on the table's size."""
+    return conn.execute(statement, parameters, prepare=prepare or None).fetchone()

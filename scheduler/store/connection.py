@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from math import inf
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, TypeAlias
 
 import orjson
 import psycopg
@@ -22,18 +22,8 @@ from scheduler.domain.errors import ConfigurationError, StoreUnavailable
 
 set_json_loads(orjson.loads)
 
-
-class Connection(psycopg.Connection[TupleRow]):
-    """In autocommit: each statement is its own transaction unless `transaction()` says otherwise."""
-
-    answered: float = -inf
-    """When it last gave every answer that it was asked for, by the monotonic clock."""
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether it has just answered and said nothing since, as a server that restarts or drops it would."""
-        return time.monotonic() - self.answered < FRESH_SECONDS and not _has_something_to_read(self.fileno())
-
+Connection: TypeAlias = "psycopg.Connection[TupleRow]"
+"""In autocommit: each statement is its own transaction unless `transaction()` says otherwise."""
 
 OLDEST_POSTGRESQL: Final = 15
 
@@ -58,9 +48,9 @@ class Database:
         except psycopg.ProgrammingError:
             raise ConfigurationError("DATABASE_URL is not a PostgreSQL connection URL.") from None
         self._patience = _Patience()
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+        self._pool: ConnectionPool[_Pooled] = ConnectionPool(
             url,
-            connection_class=Connection,
+            connection_class=_Pooled,
             kwargs={
                 "autocommit": True,
                 "application_name": f"scheduler {name}",
@@ -99,7 +89,7 @@ class Database:
         except (psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
             raise StoreUnavailable(_AWAY) from error
 
-    def _live_connection(self) -> Connection:
+    def _live_connection(self) -> "_Pooled":
         """One that answers. When one does not, none of its age will: the server was restarted, and all are replaced.
 
         The pool's own check would meet them one by one, with a second between them.
@@ -120,6 +110,17 @@ class Database:
     def close(self) -> None:
         """Close every connection; the pool cannot be used again."""
         self._pool.close(timeout=2)
+
+
+class _Pooled(psycopg.Connection[TupleRow]):
+    """One that remembers when it last gave every answer that it was asked for, by the monotonic clock."""
+
+    answered: float = -inf
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it has just answered and said nothing since, as it would when the server restarts or drops it."""
+        return time.monotonic() - self.answered < FRESH_SECONDS and not _has_something_to_read(self.fileno())
 
 
 class _Patience:

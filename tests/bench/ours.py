@@ -74,7 +74,7 @@ def api(stage: Stage, jobs: int) -> dict[str, Any]:
 @contextmanager
 def _running(place: Place, *roles: str) -> Generator[Cluster]:
     migrate(place.database_url)
-    settings = {"log_level": "info", "api_port": free_port(), "scheduler_task_modules": ""}
+    settings: dict[str, object] = {"log_level": "info", "api_port": free_port(), "scheduler_task_modules": ""}
     with Cluster(place.database_url, place.redis_url, place.database_url, place.folder, settings) as cluster:
         cluster.start(*roles)
         yield cluster

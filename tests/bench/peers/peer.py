@@ -1,4 +1,4 @@
-"""A peer's command line: `seed N` fills its queue, `wait N` prints how long the workers took; others are its workers'."""
+"""A peer's command line: `seed N` fills its queue, `wait N` prints how long the workers took; else it is a worker."""
 
 import json
 import os
@@ -13,7 +13,7 @@ REDIS_URL = os.environ["BENCH_REDIS_URL"]
 
 
 def main(
-    seed: Callable[[int], object], is_drained: Callable[[], bool], work: Callable[[], object] = lambda: None
+    seed: Callable[[int], object], is_drained: Callable[[], bool], work: Callable[[], object] | None = None
 ) -> None:
     """Do what the command line says; `is_drained` tells whether the peer, too, holds every job as done."""
     match sys.argv[1:]:
@@ -31,4 +31,5 @@ def _wait(count: int, is_drained: Callable[[], bool]) -> None:
         time.sleep(0.01)
     while not is_drained():
         time.sleep(0.002)
-    print(json.dumps({"seconds": (time.monotonic_ns() - ticks()[1]) / 1e9, "jobs": ticks()[0]}))
+    count, first = ticks()
+    sys.stdout.write(json.dumps({"seconds": (time.monotonic_ns() - first) / 1e9, "jobs": count}))

@@ -28,9 +28,3 @@ def ticks() -> tuple[int, int]:
     """How many jobs were counted, and when the first was."""
     read = [_FORM.unpack(file.read_bytes()) for file in _FOLDER.iterdir() if file.stat().st_size == _FORM.size]
     return sum(count for count, _, _ in read), min((first for count, first, _ in read if count), default=0)
-
-
-def reset() -> None:
-    """Forget all; no worker may live."""
-    for file in _FOLDER.iterdir():
-        file.unlink()

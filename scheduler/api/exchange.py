@@ -44,11 +44,10 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
-    response.headers[REQUEST_ID] = g.request_id
-    for header, value in _HEADERS.items():
-        response.headers.setdefault(header, value)
+    headers = response.headers
+    headers.extend({REQUEST_ID: g.request_id} | {name: _HEADERS[name] for name in _HEADERS if name not in headers})
     if response.mimetype in {"application/json", "application/problem+json"}:
-        response.headers.setdefault("Cache-Control", "no-store")
+        headers.setdefault("Cache-Control", "no-store")
     milliseconds = round((time.perf_counter() - g.began) * 1000, 1)
     log.info("request", method=request.method, path=request.path, status=response.status_code, ms=milliseconds)
     return response

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from scheduler.domain.errors import QueueUnavailable
@@ -14,20 +15,32 @@ _REST_SECONDS: Final = 2.0
 
 
 class Nudge:
-    """Sends signals, and never fails nor delays a request for them: while Redis is away it hardly tries."""
+    """Sends signals from a thread of its own: no request waits for Redis. While that is away it hardly tries."""
 
     def __init__(self, signals: Signals, clock: Callable[[], float] = time.monotonic) -> None:
         self._signals = signals
         self._clock = clock
         self._resting_until = 0.0
+        self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nudge")
+        self._wake_up_waits = False
 
     def wake_pickers(self) -> None:
         """There is something to claim. Lost, it costs the job one poll of the picker."""
-        self._try(self._signals.wake_pickers)
+        if not self._wake_up_waits:  # one that has still to be sent tells of this job, too
+            self._wake_up_waits = True
+            self._sender.submit(self._wake_pickers)
 
     def cancel(self, job_id: int) -> None:
         """Stop the running job. Lost, its executor notices when it next extends the lease."""
-        self._try(lambda: self._signals.cancel(job_id))
+        self._sender.submit(self._try, lambda: self._signals.cancel(job_id))
+
+    def flush(self) -> None:
+        """Wait until all that was said is sent, or lost."""
+        self._sender.submit(lambda: None).result()
+
+    def _wake_pickers(self) -> None:
+        self._wake_up_waits = False  # before it is sent: it may not tell of who comes from now on
+        self._try(self._signals.wake_pickers)
 
     def _try(self, send: Callable[[], None]) -> None:
         if self._clock() < self._resting_until:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import click
 from scheduler.cli.terminal import plain
 from scheduler.domain.errors import ConfigurationError
 from scheduler.domain.job import JsonObject
+from scheduler.settings import load_settings
 
 TIMEOUT_SECONDS: Final = 30.0
 
@@ -29,6 +31,7 @@ class ApiRefused(click.ClickException):
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
+        self.status = status
         self.is_passing = status in {HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}
 
     def show(self, file: IO[Any] | None = None) -> None:
@@ -78,12 +81,19 @@ class Api:
         """Send `body` to `path`."""
         return self._call("POST", path, json.dumps(body).encode())
 
+    def delete(self, path: str) -> None:
+        """Remove what stands at `path`."""
+        self._call("DELETE", path, None)
+
     def _call(self, method: str, path: str, body: bytes | None) -> Answer:
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         request = urllib.request.Request(self._base + path, body, headers, method=method)  # noqa: S310 - http(s) only
         try:
             with cast("_Response", self._opener.open(request, timeout=TIMEOUT_SECONDS)) as response:
-                return Answer(response.status, self._object(response.read()))
+                content = response.read()
+                return Answer(
+                    response.status, {} if response.status == HTTPStatus.NO_CONTENT else self._object(content)
+                )
         except HTTPError as error:
             with error:
                 raise self._refusal(error) from None
@@ -119,6 +129,21 @@ class Api:
             f"The API at {self._base} cannot be reached ({plain(reason)}). Start it with `scheduler up` or "
             "`scheduler api`, or say where it is with --url or SCHEDULER_URL."
         )
+
+
+def _connect(_context: click.Context, _option: click.Parameter, url: str | None) -> Api:
+    address = url or f"http://127.0.0.1:{load_settings().api_port}"
+    return Api(address, token=os.environ.get("SCHEDULER_TOKEN", ""))
+
+
+url_option: Final = click.option(
+    "--url",
+    "api",
+    envvar="SCHEDULER_URL",
+    callback=_connect,
+    help="Where the API is; else SCHEDULER_URL, else this machine at API_PORT.",
+)
+"""Gives a command its `api`."""
 
 
 def rows_of(document: JsonObject, name: str) -> list[JsonObject]:

@@ -1,7 +1,6 @@
 """`scheduler jobs`: create, list, show, cancel, retry and follow jobs through the REST API."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -11,11 +10,10 @@ from typing import Final, TypeVar, cast
 import click
 
 from scheduler.cli import follow, job_views
-from scheduler.cli.client import Api, ApiRefused, id_of, rows_of
+from scheduler.cli.client import Api, ApiRefused, id_of, rows_of, url_option
 from scheduler.cli.terminal import plain, print_json
 from scheduler.domain.job import JsonObject, JsonValue
 from scheduler.domain.states import JobStatus
-from scheduler.settings import load_settings
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -32,21 +30,10 @@ def jobs() -> None:
     """
 
 
-def _connect(_context: click.Context, _option: click.Parameter, url: str | None) -> Api:
-    address = url or f"http://127.0.0.1:{load_settings().api_port}"
-    return Api(address, token=os.environ.get("SCHEDULER_TOKEN", ""))
-
-
 def _calls_api(command: Command) -> Command:
     """Give a command the options that all have: `api` and `as_json`."""
     with_json = click.option("--json", "as_json", is_flag=True, help="JSON for machines, one document a line.")(command)
-    return click.option(
-        "--url",
-        "api",
-        envvar="SCHEDULER_URL",
-        callback=_connect,
-        help="Where the API is; else SCHEDULER_URL, else this machine at API_PORT.",
-    )(with_json)
+    return url_option(with_json)
 
 
 def _read_data(_context: click.Context, _option: click.Parameter, source: str) -> JsonObject:

@@ -1,11 +1,14 @@
 """Connections to PostgreSQL: a pool that hands out live ones, and one error when there are none."""
 
 import os
+import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import Any, Final, LiteralString, TypeAlias
 
 import orjson
@@ -26,6 +29,8 @@ OLDEST_POSTGRESQL: Final = 15
 
 CHECK_SECONDS: Final = 1.5
 """How long a connection may take to show that it lives."""
+FRESH_SECONDS: Final = 0.5
+"""How long an answer counts as a sign of life: a round trip saved for whoever is busy."""
 ANSWER_SECONDS: Final = 60.0
 """How long one may be lent: longer than any of our statements, however many rows there are."""
 
@@ -43,15 +48,17 @@ class Database:
         except psycopg.ProgrammingError:
             raise ConfigurationError("DATABASE_URL is not a PostgreSQL connection URL.") from None
         self._patience = _Patience()
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+        self._pool: ConnectionPool[_Pooled] = ConnectionPool(
             url,
+            connection_class=_Pooled,
             kwargs={
                 "autocommit": True,
                 "application_name": f"scheduler {name}",
                 "connect_timeout": 5,
                 # A prepared statement keeps the plan that fitted the table when it was small: a claim made ready on
                 # an empty table scans a large one from end to end. Planning each time costs less than a millisecond.
-                "prepare_threshold": None,
+                # So only those are prepared whose plan is always the same, and that ask for it.
+                "prepare_threshold": sys.maxsize,
                 # A peer that vanished without a word is noticed in seconds, not in TCP's quarter of an hour.
                 "keepalives_idle": 5,
                 "keepalives_interval": 2,
@@ -76,18 +83,21 @@ class Database:
             try:
                 with self._patience.ends_in(ANSWER_SECONDS, connection):
                     yield connection
+                connection.answered = time.monotonic()
             finally:
                 self._pool.putconn(connection)
         except (psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
             raise StoreUnavailable(_AWAY) from error
 
-    def _live_connection(self) -> Connection:
+    def _live_connection(self) -> "_Pooled":
         """One that answers. When one does not, none of its age will: the server was restarted, and all are replaced.
 
         The pool's own check would meet them one by one, with a second between them.
         """
         while True:
             connection = self._pool.getconn()
+            if connection.is_fresh:
+                return connection
             try:
                 with self._patience.ends_in(CHECK_SECONDS, connection):
                     self._pool.check_connection(connection)
@@ -100,6 +110,17 @@ class Database:
     def close(self) -> None:
         """Close every connection; the pool cannot be used again."""
         self._pool.close(timeout=2)
+
+
+class _Pooled(psycopg.Connection[TupleRow]):
+    """One that remembers when it last gave every answer that it was asked for, by the monotonic clock."""
+
+    answered: float = -inf
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it has just answered and said nothing since, as it would when the server restarts or drops it."""
+        return time.monotonic() - self.answered < FRESH_SECONDS and not _has_something_to_read(self.fileno())
 
 
 class _Patience:
@@ -135,6 +156,12 @@ class _Patience:
                     _break(connection)
 
 
+def _has_something_to_read(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def _break(connection: Connection) -> None:
     """Let whoever waits on `connection` read its end."""
     with suppress(OSError, psycopg.OperationalError), socket.socket(fileno=os.dup(connection.fileno())) as wire:
@@ -151,6 +178,8 @@ def fetch_all(conn: Connection, statement: LiteralString, parameters: dict[str, 
     return conn.execute(statement, parameters).fetchall()
 
 
-def fetch_one(conn: Connection, statement: LiteralString, parameters: dict[str, Any]) -> TupleRow | None:
-    """The first row of one statement, or None."""
-    return conn.execute(statement, parameters).fetchone()
+def fetch_one(
+    conn: Connection, statement: LiteralString, parameters: dict[str, Any], *, prepare: bool = False
+) -> TupleRow | None:
+    """The first row of one statement, or None. `prepare` it only where its plan cannot depend on the table's size."""
+    return conn.execute(statement, parameters, prepare=prepare or None).fetchone()

@@ -33,7 +33,7 @@ def create_job(conn: Connection, caller: Caller, new: NewJob) -> tuple[Job, bool
     """Insert a job and return it with True; or, with False, the unfinished one that bears its unique_key."""
     parameters = _parameters(caller, new)
     while True:
-        if row := fetch_one(conn, _INSERT, parameters):
+        if row := fetch_one(conn, _INSERT, parameters, prepare=True):
             return job_from_row(row), True
         if row := fetch_one(conn, _UNFINISHED_BEARER, parameters):
             return job_from_row(row), False

@@ -35,7 +35,7 @@ def get_status(conn: Connection, caller: Caller, job_id: int) -> JobStatus:
 
 
 def _one(conn: Connection, caller: Caller, statement: LiteralString, job_id: int) -> TupleRow:
-    if row := fetch_one(conn, statement, {"id": job_id, **ownership(caller)}):
+    if row := fetch_one(conn, statement, {"id": job_id, **ownership(caller)}, prepare=True):
         return row
     raise NotFound(f"There is no job {job_id}.")
 

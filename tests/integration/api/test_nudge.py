@@ -47,12 +47,43 @@ def test_after_a_failure_it_rests_and_then_tries_again(broken_redis: BrokenRedis
     with closing(Signals(broken_redis.url)) as signals:
         nudge = Nudge(signals, clock=lambda: now)
         nudge.wake_pickers()
+        nudge.flush()
         tried = broken_redis.callers
         assert tried > 0
         for _ in range(50):
             nudge.wake_pickers()
             nudge.cancel(1)
+        nudge.flush()
         assert broken_redis.callers == tried
         now += 2.1
         nudge.cancel(1)
+        nudge.flush()
         assert broken_redis.callers > tried
+
+
+class Publisher(Signals):
+    """Holds each wake-up back until it is let go, and counts."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.begun = threading.Semaphore(0)
+        self.let_go = threading.Semaphore(0)
+        self.sent = 0
+
+    def wake_pickers(self) -> None:
+        self.begun.release()
+        assert self.let_go.acquire(timeout=10)
+        super().wake_pickers()
+        self.sent += 1
+
+
+def test_one_wake_up_tells_of_all_that_came_before_it(redis_url: str) -> None:
+    with closing(Publisher(redis_url)) as signals:
+        nudge = Nudge(signals)
+        nudge.wake_pickers()
+        assert signals.begun.acquire(timeout=10)  # on its way: who comes now is not told of by it
+        for _ in range(50):
+            nudge.wake_pickers()
+        signals.let_go.release(2)
+        nudge.flush()
+        assert signals.sent == 2

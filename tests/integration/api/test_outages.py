@@ -50,7 +50,7 @@ def test_it_recovers_when_its_connections_are_killed(api: Api, db: Database, dat
     job = api.create()
     with closing(Database(database_url, name="killer")) as other, other.connection() as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     assert api.get(f"/api/jobs/{job['id']}").ok() == job

@@ -53,7 +53,9 @@ class System:
 
 
 @contextmanager
-def running_system(database_url: str, redis_url: str, data_dir: Path) -> Generator[System]:
+def running_system(
+    database_url: str, redis_url: str, data_dir: Path, processes: Sequence[str] = ("api", "picker", "executor")
+) -> Generator[System]:
     """A system on these servers, ready; stopped in the end as a supervisor would."""
     port = free_port()
     environment = {
@@ -66,7 +68,7 @@ def running_system(database_url: str, redis_url: str, data_dir: Path) -> Generat
     }
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
-        for command in ("api", "picker", "executor"):
+        for command in processes:
             stack.enter_context(_running(command, environment))
         eventually(lambda: _is_ready(url), 30, what="the API is ready")
         yield System(url, environment)

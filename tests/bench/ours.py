@@ -1,0 +1,96 @@
+"""This scheduler: its own processes, measured by its own `scheduler bench`, and its API by plain requests."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, Final
+
+from scheduler.store.migrate import migrate
+from tests.acceptance.cluster import Cluster, Node, free_port
+from tests.bench.http_load import get, post, rate
+from tests.bench.stage import Place, Stage
+
+_ROOT: Final = Path(__file__).parents[2]
+_TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
+_CONNECTIONS: Final = 8
+_API_SECONDS: Final = 3.0
+_ROWS: Final = 100
+
+
+def throughput(executors: int) -> Callable[[Stage, int], dict[str, Any]]:
+    """A picker and that many executors on a deep backlog; what a job costs each of them, and their peak memory."""
+
+    def run(stage: Stage, jobs: int) -> dict[str, Any]:
+        with stage.place() as place, _running(place, "api", "picker", *["executor"] * executors) as cluster:
+            workers = cluster.nodes[1:]
+            before = [_cpu_seconds(node) for node in workers]
+            measured = _bench(cluster, "throughput", jobs)
+            cost = [(_cpu_seconds(node) - since) / jobs * 1e6 for node, since in zip(workers, before, strict=True)]
+            return {
+                "jobs/s": measured["jobs_per_second"],
+                "picker CPU us/job": cost[0],
+                "executors CPU us/job": sum(cost[1:]),
+                "peak MB": max(_peak_megabytes(node) for node in workers),
+            }
+
+    return run
+
+
+def lateness(stage: Stage, jobs: int) -> dict[str, Any]:
+    """How late jobs start on an idle system: created for now, created for 3 s ahead, and 2,000 due at once."""
+    with stage.place() as place, _running(place, "api", "picker", "executor") as cluster:
+        late = {mode: _bench(cluster, mode, count) for mode, count in (("immediate", 100), ("ahead", 50))}
+        burst = _bench(cluster, "burst", 2_000)
+    figures = {f"{mode} {p} ms": each["lateness_ms"][p] for mode, each in late.items() for p in ("p50", "p99")}
+    return figures | {"2,000 at once, last ms": burst["lateness_ms"]["max"]}
+
+
+def api(stage: Stage, jobs: int) -> dict[str, Any]:
+    """One API process, eight connections that are kept alive."""
+    create = post("/api/job", json.dumps({"task": {"type": "noop", "data": {}}}).encode())
+    reads = itertools.cycle([get(f"/api/jobs/{number}") for number in range(1, _ROWS + 1)])
+    figures: dict[str, Any] = {}
+    with stage.place() as place, _running(place, "api") as cluster:
+        url = f"http://127.0.0.1:{cluster.settings['api_port']}"
+        calls: tuple[tuple[str, Callable[[], bytes], int], ...] = (
+            ("POST", lambda: create, 201),
+            ("GET", lambda: next(reads), 200),
+        )
+        for name, request, status in calls:
+            rate(url, request, status=status, connections=_CONNECTIONS, seconds=0.5)
+            measured = rate(url, request, status=status, connections=_CONNECTIONS, seconds=_API_SECONDS)
+            assert not measured.refused, f"{measured.refused} answers to {name} were no {status}"
+            figures[f"{name}/s"] = measured.per_second
+            figures[f"{name} p99 ms"] = quantiles(measured.milliseconds, n=100)[98]
+    return figures
+
+
+@contextmanager
+def _running(place: Place, *roles: str) -> Generator[Cluster]:
+    migrate(place.database_url)
+    settings: dict[str, object] = {"log_level": "info", "api_port": free_port(), "scheduler_task_modules": ""}
+    with Cluster(place.database_url, place.redis_url, place.database_url, place.folder, settings) as cluster:
+        cluster.start(*roles)
+        yield cluster
+
+
+def _bench(cluster: Cluster, mode: str, jobs: int) -> dict[str, Any]:
+    url = f"http://127.0.0.1:{cluster.settings['api_port']}"
+    command = [sys.executable, "-m", "scheduler", "bench", "--json", "--mode", mode, "--jobs", str(jobs), "--url", url]
+    return json.loads(subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def _cpu_seconds(node: Node) -> float:
+    fields = Path(f"/proc/{node.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+
+
+def _peak_megabytes(node: Node) -> float:
+    status = Path(f"/proc/{node.process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024

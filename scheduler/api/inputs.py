@@ -52,7 +52,22 @@ class RetryIn(Input):
         return RetryPolicy(self.backoff, self.delay_seconds, self.max_delay_seconds, self.jitter)
 
 
-class JobIn(Input):
+class JobOptions(Input):
+    """How a job runs, whatever makes it."""
+
+    queue: QueueName = DEFAULT_QUEUE
+    priority: Annotated[Priority, Field(strict=True)] = DEFAULT_PRIORITY
+    max_attempts: Annotated[int, Field(strict=True, ge=1, le=100)] = DEFAULT_MAX_ATTEMPTS
+    timeout_seconds: Annotated[Seconds, Field(gt=0, le=DAY_SECONDS, description="Of one attempt.")] = (
+        DEFAULT_TIMEOUT_SECONDS
+    )
+    retry: RetryIn = RetryIn()
+    concurrency_key: Annotated[
+        Key | None, Field(description="At most one job of a key is picked or running at a time.")
+    ] = None
+
+
+class JobIn(JobOptions):
     """A job to create."""
 
     model_config = example({"name": "welcome mail", "task": TASK_EXAMPLE, "scheduled_at": "2026-02-19T10:00:00Z"})
@@ -60,22 +75,12 @@ class JobIn(Input):
     task: TaskIn
     name: Annotated[str, Field(max_length=200)] | None = None
     description: Annotated[str, Field(max_length=10_000)] | None = None
-    queue: QueueName = DEFAULT_QUEUE
-    priority: Annotated[Priority, Field(strict=True)] = DEFAULT_PRIORITY
     scheduled_at: Annotated[Moment | None, Field(description="When to run; now, if absent.")] = None
     delay_seconds: Annotated[
         Annotated[Seconds, Field(le=10 * YEAR_SECONDS)] | None, Field(description="In place of scheduled_at.")
     ] = None
-    max_attempts: Annotated[int, Field(strict=True, ge=1, le=100)] = DEFAULT_MAX_ATTEMPTS
-    timeout_seconds: Annotated[Seconds, Field(gt=0, le=DAY_SECONDS, description="Of one attempt.")] = (
-        DEFAULT_TIMEOUT_SECONDS
-    )
-    retry: RetryIn = RetryIn()
     unique_key: Annotated[
         Key | None, Field(description="While an unfinished job bears it, creating answers 200 with that one.")
-    ] = None
-    concurrency_key: Annotated[
-        Key | None, Field(description="At most one job of a key is picked or running at a time.")
     ] = None
     expires_at: Annotated[Moment | None, Field(description="Not started by then, the job fails.")] = None
 

@@ -53,6 +53,18 @@ class Resource:
         """The same at POST `rule`, with the problems that any body can have."""
         return self._operation("post", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)))
 
+    def patch(
+        self, rule: str, answers: Mapping[int, type[BaseModel]], *, problems: tuple[int, ...] = ()
+    ) -> Callable[[View], View]:
+        """The same at PATCH `rule`."""
+        return self._operation("patch", rule, _responses(answers, (*_BODY_PROBLEMS, *problems)))
+
+    def delete(
+        self, rule: str, answers: Mapping[int, type[BaseModel] | None], *, problems: tuple[int, ...] = ()
+    ) -> Callable[[View], View]:
+        """The same at DELETE `rule`; None stands for an answer without content."""
+        return self._operation("delete", rule, _responses(answers, problems))
+
     def _operation(self, method: str, rule: str, responses: Mapping[int, Any]) -> Callable[[View], View]:
         def register(view: View) -> View:
             summary, _, description = inspect.cleandoc(view.__doc__ or "").partition("\n")
@@ -78,7 +90,14 @@ def answer(model: BaseModel, status: int = 200, **headers: str) -> Response:
     return response
 
 
-def _responses(answers: Mapping[int, type[BaseModel]], problems: tuple[int, ...]) -> dict[int, Any]:
+def nothing() -> Response:
+    """204: it is done, and there is nothing to say."""
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
+
+
+def _responses(answers: Mapping[int, type[BaseModel] | None], problems: tuple[int, ...]) -> dict[int, Any]:
     return {**answers, **{status: _problem(status) for status in sorted(set(problems))}}
 
 

@@ -27,6 +27,7 @@ _PART: Final = re.compile(r"[0-9A-Z*/,#?-]+", re.ASCII)
 _CHANCE: Final = re.compile(r"\b[HR]\b")
 """croniter's hashed and random values: a time that nobody can foretell is no rule."""
 _HOUR: Final = 1  # as croniter orders what it has read: minute, hour, day, month, day of the week, second
+_SOME_TIME: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - on the wall
 _OPTIONS: Final = Options(locale_code="en_US", use_24hour_time_format=True)
 
 
@@ -49,6 +50,8 @@ class Cron:
                 raise invalid_cron(f"{parts[index]} is no {name}.")
         self.names_hours: Final = _read(self._expression)[_HOUR] != ["*"]
         """It runs in some hours of the day only: those of the clock on the wall."""
+        if next(self.walls(_SOME_TIME), None) is None:
+            raise invalid_cron("Never comes: no year has such a day.")
 
     def walls(self, after: datetime) -> Iterator[datetime]:
         """The times later than `after` that it names, in order, in no zone; ends when there is none for 50 years."""

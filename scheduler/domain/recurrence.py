@@ -25,6 +25,7 @@ from scheduler.domain.errors import FieldError, InvalidInput
 
 _SECOND: Final = timedelta(seconds=1)
 _DAY: Final = timedelta(days=1)
+_LAST_YEAR: Final = 2300
 _LONGEST_INTERVAL: Final = timedelta(days=3660)
 _EVERY: Final = re.compile(
     r"@every (?=\d)((?P<days>\d{1,4})d)?((?P<hours>\d{1,5})h)?((?P<minutes>\d{1,7})m)?((?P<seconds>\d{1,9})s)?",
@@ -77,6 +78,7 @@ class Recurrence:
         return found if end is None else takewhile(lambda instant: instant <= end, found)
 
 
+@lru_cache(maxsize=10_000)
 def read_rule(text: str) -> Cron | Every:
     """The rule that `text` is; white space around and between its parts does not matter. Raises InvalidInput."""
     if len(text) > MAX_LENGTH:
@@ -129,7 +131,7 @@ class _Spell:
 
 def _instants(cron: Cron, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     begin = after = after.replace(microsecond=0, tzinfo=None)
-    while True:
+    while begin.year < _LAST_YEAR:
         spell = _spell_at(zone, begin)
         for instant, _ in groupby(merge(_shown(cron, spell, after), _made_up(cron, spell, after))):
             yield instant.replace(tzinfo=UTC)

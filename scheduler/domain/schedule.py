@@ -68,13 +68,18 @@ class NewSchedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule(NewSchedule):
-    """A schedule as it stands; `next_at` is the next occurrence, None when it is paused or over."""
+    """A schedule as it stood at `seen_at`, by the database's clock. `next_at`: its first occurrence without a job."""
 
     id: int
     next_at: datetime | None
     created_at: datetime
     updated_at: datetime
     owner_id: int
+    seen_at: datetime
+
+    def upcoming(self) -> Iterator[datetime]:
+        """Its occurrences from now on; none while it is paused."""
+        return self.timing.recurrence(self.created_at).occurrences(self.seen_at) if self.enabled else iter(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

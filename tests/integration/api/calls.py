@@ -50,9 +50,10 @@ class Api:
         return self.send("GET", path, query_string=query, headers=headers)
 
     def post(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
-        data = None if body is None else json.dumps(body)
-        kind = {} if body is None else {"Content-Type": "application/json"}
-        return self.send("POST", path, data=data, headers={**kind, **(headers or {})})
+        return self._send_json("POST", path, body, headers)
+
+    def patch(self, path: str, body: Any) -> Answer:
+        return self._send_json("PATCH", path, body)
 
     def send(self, method: str, path: str, **options: Any) -> Answer:
         response = self._client.open(path, method=method, **options)
@@ -62,3 +63,8 @@ class Api:
     def create(self, **fields: Any) -> Any:
         """Create a job that does nothing, with these fields beside; the job."""
         return self.post("/api/job", {"task": NOOP, **fields}).ok(201)
+
+    def _send_json(self, method: str, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
+        data = None if body is None else json.dumps(body)
+        kind = {} if body is None else {"Content-Type": "application/json"}
+        return self.send(method, path, data=data, headers={**kind, **(headers or {})})

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from copy import copy
 from datetime import datetime
 from typing import Any, Final
 
@@ -48,6 +49,7 @@ class Cron:
         for index, name in enumerate(_PARTS[-len(parts) :]):
             if not _is_readable([*"*" * index, parts[index], *"*" * (len(parts) - index - 1)]):
                 raise invalid_cron(f"{parts[index]} is no {name}.")
+        self._search: Final = croniter(self._expression, _SOME_TIME, second_at_beginning=True)
         self.names_hours: Final = _read(self._expression)[_HOUR] != ["*"]
         """It runs in some hours of the day only: those of the clock on the wall."""
         if next(self.walls(_SOME_TIME), None) is None:
@@ -55,7 +57,8 @@ class Cron:
 
     def walls(self, after: datetime) -> Iterator[datetime]:
         """The times later than `after` that it names, in order, in no zone; ends when there is none for 50 years."""
-        search = croniter(self._expression, after, second_at_beginning=True)
+        search = copy(self._search)  # reading the expression again would take longer than the search
+        search.set_current(after)
         while True:
             try:
                 yield search.get_next(datetime)

@@ -152,10 +152,11 @@ def _shown(cron: Cron, spell: _Spell, after: datetime) -> Iterator[datetime]:
 
 def _made_up(cron: Cron, spell: _Spell, after: datetime) -> Iterator[datetime]:
     """When what `cron` names comes late, because the clock on the wall skipped it at the change."""
-    if not cron.names_hours or spell.offset <= spell.before:
-        return iter(())
+    begin = max(spell.begin + spell.before - _SECOND, after + spell.before)
     end = min(spell.changed_at + spell.offset, spell.end + spell.before)
-    walls = cron.walls(max(spell.begin + spell.before - _SECOND, after + spell.before))
+    if not cron.names_hours or begin >= end:
+        return iter(())
+    walls = cron.walls(begin)
     return (wall - spell.before for wall in takewhile(lambda wall: wall < end, walls))
 
 

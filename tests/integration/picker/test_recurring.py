@@ -18,8 +18,8 @@ DUE = 1_000
 
 _CROWD = """
     INSERT INTO schedules (cron, timezone, misfire, overlap, jitter_seconds, name, task_type, task_data, queue,
-        priority, max_attempts, timeout_seconds, retry_backoff, retry_delay_seconds, retry_max_delay_seconds, retry_jitter,
-        enabled, next_at, make_at)
+        priority, max_attempts, timeout_seconds, retry_backoff, retry_delay_seconds, retry_max_delay_seconds,
+        retry_jitter, enabled, next_at, make_at)
     SELECT n %% 60 || ' ' || n %% 24 || ' * * *', 'Europe/Berlin', 'run_once', 'allow', 0, 'n', 'noop', '{}', 'default',
         5, 3, 30, 'fixed', 5, 60, false,
         true, t.next_at, t.next_at - interval '5 s'

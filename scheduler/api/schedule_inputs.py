@@ -1,7 +1,7 @@
 """What clients send about a schedule."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, LiteralString
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
@@ -20,14 +20,14 @@ MAX_RUNS: Final = 100
 _RUNS: Final = 5
 
 
-def _readable(read: Callable[[str], object]) -> AfterValidator:
-    """Text that `read` accepts; white space in it is made uniform."""
+def _readable(read: Callable[[str], object], fault: LiteralString) -> AfterValidator:
+    """Text that `read` accepts, else `fault`; white space in it is made uniform."""
 
     def check(text: str) -> str:
         try:
             read(text)
         except InvalidInput as refused:
-            raise PydanticCustomError("unreadable", "{why}", {"why": refused.errors[0].msg}) from None
+            raise PydanticCustomError(fault, "{why}", {"why": refused.errors[0].msg}) from None
         return " ".join(text.split())
 
     return AfterValidator(check)
@@ -41,10 +41,12 @@ CronText = Annotated[
         description="Five fields (minute, hour, day of the month, month, day of the week), six with the seconds first, "
         "one of @hourly, @daily, @weekly, @monthly, @yearly, or @every and a duration: @every 90s, @every 1h30m.",
     ),
-    _readable(read_rule),
+    _readable(read_rule, "cron_invalid"),
 ]
 ZoneName = Annotated[
-    str, Field(max_length=MAX_LENGTH, description="Whose clocks `cron` means, as IANA names it."), _readable(read_zone)
+    str,
+    Field(max_length=MAX_LENGTH, description="Whose clocks `cron` means, as IANA names it."),
+    _readable(read_zone, "timezone_unknown"),
 ]
 StartsAt = Annotated[Moment, Field(description="No run before it; an @every counts from it.")]
 EndsAt = Annotated[Moment, Field(description="No run after it.")]

@@ -136,7 +136,7 @@ def test_a_bad_change_is_refused_by_field(api: Api, fields: dict[str, Any], loc:
 
 def test_what_is_wrong_is_said(storeless: Api) -> None:
     problem = storeless.post("/api/schedules", {**DAILY, "cron": "* 25 * * *"}).problem(422)
-    assert problem["errors"] == [{"loc": ["cron"], "msg": "25 is no hour.", "type": "unreadable"}]
+    assert problem["errors"] == [{"loc": ["cron"], "msg": "25 is no hour.", "type": "cron_invalid"}]
 
 
 # ── changes ─────────────────────────────────────────────────────────────────────────────────────────────────────────

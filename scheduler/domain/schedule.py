@@ -131,8 +131,8 @@ def take_turn(due: DueSchedule) -> Turn:
             next_at = at
             break
         in_reach.append(at)
-    wanted = [_late(due, at, due.now + CATCH_UP_INTERVAL * n) for n, at in enumerate(missed)]
-    wanted += [_late(due, at, at) for at in in_reach]
+    wanted = [_occurrence(due, at, due.now + CATCH_UP_INTERVAL * n) for n, at in enumerate(missed)]
+    wanted += [_occurrence(due, at, at) for at in in_reach]
     if due.timing.overlap is Overlap.SKIP:
         wanted = [] if due.is_live else wanted[:1]  # the others would overlap with that one
     return Turn(due.id, wanted, next_at, next_at and due.timing.make_at(next_at))
@@ -153,7 +153,7 @@ def _judge(due: DueSchedule, recurrence: Recurrence) -> tuple[list[datetime], It
     return missed, recurrence.occurrences(due.now)
 
 
-def _late(due: DueSchedule, at: datetime, not_before: datetime) -> Occurrence:
+def _occurrence(due: DueSchedule, at: datetime, not_before: datetime) -> Occurrence:
     scheduled_at = at + timedelta(seconds=due.timing.jitter_seconds * _luck(due.id, at))
     return Occurrence(at, scheduled_at, max(scheduled_at, not_before))
 

@@ -83,6 +83,7 @@ RULES: dict[str, Callable[[datetime], bool]] = {
     "15 1,2,3 * * *": lambda at: at.hour in {1, 2, 3} and at.minute == 15,
     "*/10 0-3 * * *": lambda at: at.hour <= 3 and at.minute % 10 == 0,
     "45 */2 * * *": lambda at: at.hour % 2 == 0 and at.minute == 45,
+    "0 20 * * SAT": lambda at: (at.isoweekday(), at.hour, at.minute) == (6, 20, 0),  # Kiritimati left one out
     "0 2 * * SUN": lambda at: (at.isoweekday(), at.hour, at.minute) == (7, 2, 0),
 }
 FOLLOW_REAL_TIME = {"* * * * *", "30 * * * *", "*/20 * * * *", "0 0-23 * * *"}

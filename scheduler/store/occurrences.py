@@ -44,6 +44,7 @@ _MAKE_JOBS: Final = f"""
     FROM unnest(%(ids)s::bigint[], %(occurrences)s::timestamptz[], %(scheduled)s::timestamptz[],
                 %(starts)s::timestamptz[]) AS made(schedule_id, occurrence_at, scheduled_at, next_run_at)
     JOIN schedules ON schedules.id = made.schedule_id
+    ORDER BY made.next_run_at
     ON CONFLICT (schedule_id, occurrence_at) WHERE occurrence_at IS NOT NULL DO NOTHING"""
 
 _MOVE_ON: Final = """

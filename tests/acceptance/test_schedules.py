@@ -68,7 +68,7 @@ def test_pickers_that_are_killed_leave_out_and_repeat_nothing(cluster: Cluster) 
 def test_jobs_start_at_their_occurrences_until_a_pause(cluster: Cluster) -> None:
     cluster.start("picker", "executor")
     eager = scheduled(cluster, "* * * * * *", "ledger_sleep")
-    careful = scheduled(cluster, "* * * * * *", "ledger_sleep", {"seconds": 2.5}, overlap=Overlap.SKIP)
+    careful = scheduled(cluster, "* * * * * *", "ledger_sleep", {"seconds": [2.5]}, overlap=Overlap.SKIP)
 
     def starts(schedule: Schedule) -> list[tuple[datetime, datetime]]:
         jobs = dict(cluster.sql("SELECT id, occurrence_at FROM jobs WHERE schedule_id = %s", schedule.id))

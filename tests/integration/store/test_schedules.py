@@ -1,12 +1,11 @@
 """Schedules in the database: jobs from occurrences, once each, and what changes take back."""
 
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from typing import Any
 
-import psycopg
 import pytest
 
 from scheduler.domain.caller import OPERATOR, Caller
@@ -21,6 +20,7 @@ from scheduler.store.connection import Connection, Database
 from scheduler.store.occurrences import due_schedules, make_jobs, seconds_to_next
 from scheduler.store.reads import get_job, get_schedule, list_schedules
 from scheduler.store.schedules import change_schedule, create_schedule, delete_schedule, trigger_schedule
+from tests.eventually import eventually
 from tests.integration.store.lives import begun_again, claimed, completed, job_row
 
 STRANGER = Caller(owner_id=99)
@@ -302,22 +302,25 @@ def test_a_removed_schedule_leaves_what_has_started(conn: Connection) -> None:
         delete_schedule(conn, OPERATOR, schedule.id)
 
 
-@contextmanager
-def picker_in_the_middle(db: Database) -> Generator[Connection]:
-    """A picker that has made jobs and not committed."""
-    with db.connection() as other, other.transaction():
-        assert make_jobs(other, [take_turn(due) for due in due_schedules(other, limit=1)])
-        yield other
-
-
-def test_a_removal_waits_for_a_picker_that_is_making_jobs(conn: Connection, db: Database, database_url: str) -> None:
-    """Else its jobs would be left behind by a schedule that is gone."""
+def test_a_removal_waits_for_a_picker_that_is_making_jobs(conn: Connection, db: Database) -> None:
+    """Else these jobs would be left behind by a schedule that is gone."""
     schedule = created(conn)
-    with picker_in_the_middle(db), psycopg.connect(database_url, autocommit=True) as impatient:
-        impatient.execute("SET lock_timeout = '50ms'")
-        with pytest.raises(psycopg.errors.LockNotAvailable):
-            delete_schedule(impatient, OPERATOR, schedule.id)
-    delete_schedule(conn, OPERATOR, schedule.id)
+
+    def remove() -> None:
+        with db.connection() as other:
+            delete_schedule(other, OPERATOR, schedule.id)
+
+    def removal_waits() -> bool:
+        waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        with db.connection() as other:
+            return other.execute(waiting).fetchone() is not None
+
+    removal = Thread(target=remove)
+    with conn.transaction():
+        assert make_jobs(conn, [take_turn(due) for due in due_schedules(conn, limit=1)])
+        removal.start()
+        eventually(removal_waits, what="a removal that waits")
+    removal.join()
     assert occurrences(conn, schedule.id) == []
 
 

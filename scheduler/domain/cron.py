@@ -27,6 +27,9 @@ _PARTS: Final = ("second", "minute", "hour", "day of the month", "month", "day o
 _PART: Final = re.compile(r"[0-9A-Z*/,#?-]+", re.ASCII)
 _CHANCE: Final = re.compile(r"\b[HR]\b")
 """croniter's hashed and random values: a time that nobody can foretell is no rule."""
+_ANY: Final = ("*", "?")
+_PLACED: Final = re.compile(r"#|\dW|W\d|L\d")
+"""A weekday by its place in the month. croniter would not take either of two days then, but only both at once."""
 _HOUR: Final = 1  # as croniter orders what it has read: minute, hour, day, month, day of the week, second
 _SOME_TIME: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - on the wall
 _OPTIONS: Final = Options(locale_code="en_US", use_24hour_time_format=True)
@@ -49,6 +52,9 @@ class Cron:
         for index, name in enumerate(_PARTS[-len(parts) :]):
             if not _is_readable([*"*" * index, parts[index], *"*" * (len(parts) - index - 1)]):
                 raise invalid_cron(f"{parts[index]} is no {name}.")
+        day, weekday = parts[-3], parts[-1]
+        if _PLACED.search(f"{day} {weekday}") and day not in _ANY and weekday not in _ANY:
+            raise invalid_cron(f"{day} and {weekday} cannot stand together: give one of the two, and * for the other.")
         self._search: Final = croniter(self._expression, _SOME_TIME, second_at_beginning=True)
         self.names_hours: Final = _read(self._expression)[_HOUR] != ["*"]
         """It runs in some hours of the day only: those of the clock on the wall."""

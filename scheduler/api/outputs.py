@@ -233,7 +233,7 @@ class Pagination(Output):
         )
 
 
-_PAGINATION_EXAMPLE: Final = {
+PAGINATION_EXAMPLE: Final = {
     "page": 1,
     "limit": 20,
     "total": 1,
@@ -246,7 +246,7 @@ _PAGINATION_EXAMPLE: Final = {
 class JobsOut(Output):
     """A page of jobs."""
 
-    model_config = example({"jobs": [_JOB_EXAMPLE], "pagination": _PAGINATION_EXAMPLE})
+    model_config = example({"jobs": [_JOB_EXAMPLE], "pagination": PAGINATION_EXAMPLE})
 
     jobs: list[JobOut]
     pagination: Pagination
@@ -270,7 +270,7 @@ _EXECUTION_EXAMPLE: Final = {
 class ExecutionsOut(Output):
     """A page of attempts."""
 
-    model_config = example({"executions": [_EXECUTION_EXAMPLE], "pagination": _PAGINATION_EXAMPLE})
+    model_config = example({"executions": [_EXECUTION_EXAMPLE], "pagination": PAGINATION_EXAMPLE})
 
     executions: list[ExecutionOut]
     pagination: Pagination

@@ -1,7 +1,8 @@
 """The picker: one duty, one file. Any number of pickers may run side by side.
 
-claim.py   due jobs -> picked, onto the queues (frontier.py: from where to look)
-rescue.py  jobs whose holder died -> round again, or failed
-expire.py  jobs that can no longer start in time -> failed
-picker.py  runs the duties (sparing.py: none takes more than its share)
+recurring.py  schedules whose time comes -> jobs
+claim.py      due jobs -> picked, onto the queues (frontier.py: from where to look)
+rescue.py     jobs whose holder died -> round again, or failed
+expire.py     jobs that can no longer start in time -> failed
+picker.py     runs the duties (sparing.py: none takes more than its share)
 """

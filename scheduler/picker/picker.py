@@ -8,6 +8,7 @@ from scheduler.logs import get_log
 from scheduler.picker.claim import Claim
 from scheduler.picker.expire import Expire
 from scheduler.picker.forget import Forget
+from scheduler.picker.recurring import Recurring
 from scheduler.picker.rescue import Rescue
 from scheduler.picker.sparing import Sparing
 from scheduler.queue import Listener, Outbox
@@ -45,13 +46,14 @@ class Periodic:
 
 
 class Picker:
-    """Claims, rescues, expires and forgets until it is stopped. `run` blocks."""
+    """Makes the jobs of schedules, claims, rescues, expires and forgets until it is stopped. `run` blocks."""
 
     def __init__(self, config: PickerConfig, database: Database, stop: Stop) -> None:
         self._config = config
         self._stop = stop
         self._wake = Wake()
         self._outbox = Outbox(config.redis_url)
+        self._recurring = Recurring(database)
         self._claim = Claim(
             database,
             self._outbox,
@@ -79,4 +81,4 @@ class Picker:
     def _step(self) -> float:
         for duty in self._upkeep:
             duty.step_if_due()
-        return min(self._claim.step(), self._rescue_seconds)
+        return min(self._recurring.step(), self._claim.step(), self._rescue_seconds)

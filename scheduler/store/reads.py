@@ -1,4 +1,4 @@
-"""Questions about jobs and their executions. Nothing here writes."""
+"""Questions about jobs, their executions, and schedules. Nothing here writes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,19 @@ from scheduler.domain.caller import Caller
 from scheduler.domain.errors import NotFound
 from scheduler.domain.job import Execution, Job
 from scheduler.domain.listing import EXACT_COUNT, Cursor, ExecutionFilter, JobFilter, Page, PageRequest
+from scheduler.domain.schedule import Schedule
 from scheduler.domain.states import JobStatus
 from scheduler.domain.template import Template
 from scheduler.store.connection import Connection, fetch_one
 from scheduler.store.filters import OWNED, conditions, execution_conditions, ownership
-from scheduler.store.rows import EXECUTION_COLUMNS, JOB_COLUMNS, execution_from_row, job_from_row
+from scheduler.store.rows import (
+    EXECUTION_COLUMNS,
+    JOB_COLUMNS,
+    SCHEDULE_COLUMNS,
+    execution_from_row,
+    job_from_row,
+    schedule_from_row,
+)
 from scheduler.store.templates import TEMPLATE_COLUMNS, template_from_row
 
 Item = TypeVar("Item")
@@ -72,6 +80,24 @@ def list_templates(conn: Connection, caller: Caller, request: PageRequest) -> Pa
     """A page of the templates that the caller may see."""
     columns, key, where = sql.SQL(TEMPLATE_COLUMNS), sql.Identifier("id"), [sql.SQL(OWNED)]
     listing = _Listing(sql.SQL("templates"), columns, key, where, ownership(caller), template_from_row)
+    return _page(conn, listing, request)
+
+
+_GET_SCHEDULE: Final = f"SELECT {SCHEDULE_COLUMNS} FROM schedules WHERE id = %(id)s AND {OWNED}"
+
+
+def get_schedule(conn: Connection, caller: Caller, schedule_id: int) -> Schedule:
+    """The schedule; raises NotFound when there is none, or it is not the caller's to see."""
+    if row := fetch_one(conn, _GET_SCHEDULE, {"id": schedule_id, **ownership(caller)}):
+        return schedule_from_row(row)
+    raise NotFound(f"There is no schedule {schedule_id}.")
+
+
+def list_schedules(conn: Connection, caller: Caller, request: PageRequest) -> Page[Schedule]:
+    """A page of the schedules that the caller may see."""
+    where: list[sql.Composable] = [sql.SQL(OWNED)]
+    columns, key = sql.SQL(SCHEDULE_COLUMNS), sql.Identifier("id")
+    listing = _Listing(sql.SQL("schedules"), columns, key, where, ownership(caller), schedule_from_row)
     return _page(conn, listing, request)
 
 

@@ -7,8 +7,9 @@ from typing import Final, cast
 import orjson
 from psycopg.rows import TupleRow
 
-from scheduler.domain.job import Execution, Job, JsonObject, JsonValue
+from scheduler.domain.job import Execution, Job, JsonObject, JsonValue, NewJob
 from scheduler.domain.retry import Backoff, RetryPolicy
+from scheduler.domain.schedule import DueSchedule, Misfire, Overlap, Schedule, Timing
 from scheduler.domain.states import ExecutionStatus, JobStatus
 
 JOB_COLUMNS: Final = """
@@ -19,6 +20,15 @@ JOB_COLUMNS: Final = """
 
 EXECUTION_COLUMNS: Final = """
     id, job_id, attempt, status::text, started_at, finished_at, duration_ms, worker, error, result, logs"""
+
+_TIMING_COLUMNS: Final = "cron, timezone, starts_at, ends_at, misfire::text, overlap::text, jitter_seconds"
+
+SCHEDULE_COLUMNS: Final = f"""
+    id, {_TIMING_COLUMNS}, name, task_type, task_data, queue, priority, max_attempts, timeout_seconds,
+    retry_backoff::text, retry_delay_seconds, retry_max_delay_seconds, retry_jitter, concurrency_key,
+    enabled, next_at, created_at, updated_at, owner_id, now()"""
+
+DUE_SCHEDULE_COLUMNS: Final = f"id, {_TIMING_COLUMNS}, created_at, next_at, now()"
 
 
 def job_from_row(row: TupleRow) -> Job:
@@ -70,6 +80,55 @@ def execution_from_row(row: TupleRow) -> Execution:
         error=row[8],
         result=row[9],
         logs=row[10],
+    )
+
+
+def schedule_from_row(row: TupleRow) -> Schedule:
+    """A schedule from a row of SCHEDULE_COLUMNS."""
+    return Schedule(
+        id=row[0],
+        timing=_timing(row[1:8]),
+        job=NewJob(
+            name=row[8],
+            task_type=row[9],
+            task_data=row[10],
+            queue=row[11],
+            priority=row[12],
+            max_attempts=row[13],
+            timeout_seconds=row[14],
+            retry=RetryPolicy(Backoff(row[15]), row[16], row[17], row[18]),
+            concurrency_key=row[19],
+        ),
+        enabled=row[20],
+        next_at=_utc_or_none(row[21]),
+        created_at=_utc(row[22]),
+        updated_at=_utc(row[23]),
+        owner_id=row[24],
+        seen_at=_utc(row[25]),
+    )
+
+
+def due_schedule_from_row(row: TupleRow) -> DueSchedule:
+    """A due schedule from a row of DUE_SCHEDULE_COLUMNS, and whether it is live."""
+    return DueSchedule(
+        id=row[0],
+        timing=_timing(row[1:8]),
+        created_at=_utc(row[8]),
+        next_at=_utc(row[9]),
+        now=_utc(row[10]),
+        is_live=row[11],
+    )
+
+
+def _timing(row: TupleRow) -> Timing:
+    return Timing(
+        cron=row[0],
+        timezone=row[1],
+        starts_at=_utc_or_none(row[2]),
+        ends_at=_utc_or_none(row[3]),
+        misfire=Misfire(row[4]),
+        overlap=Overlap(row[5]),
+        jitter_seconds=row[6],
     )
 
 

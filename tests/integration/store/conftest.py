@@ -20,7 +20,7 @@ def migrated_url(servers: Servers) -> Generator[str]:
 def database_url(migrated_url: str) -> str:
     """A migrated, empty database."""
     with psycopg.connect(migrated_url, autocommit=True) as conn:
-        conn.execute("TRUNCATE jobs, executions, idempotency_keys, templates")
+        conn.execute("TRUNCATE jobs, executions, idempotency_keys, templates, schedules")
     return migrated_url
 
 

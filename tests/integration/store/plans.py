@@ -19,26 +19,28 @@ MODES: tuple[LiteralString, ...] = ("force_custom_plan",)
 
 @dataclass
 class Plan:
-    """What one execution did: the rows of `jobs` that it looked at, by which indexes, and how long it took."""
+    """What one execution did: the rows of a table that it looked at, by which indexes, and how long it took."""
 
     milliseconds: float
     rows_read: int = 0
     scans: Counter[str] = field(default_factory=Counter[str])
-    """Scans of `jobs` by the name of their index; "sequential" for one without."""
+    """Scans of the table by the name of their index; "sequential" for one without."""
     buffers: int = 0
     compared_in_vain: int = 0
     """Pairs of rows that a join looked at one by one, and that did not belong together."""
 
 
-def plan_of(conn: Connection, call: Callable[[], object], arguments: list[object], mode: LiteralString) -> Plan:
-    """The plan of the one statement about jobs that `call` executes, carried out with `arguments`, which stand in
+def plan_of(
+    conn: Connection, call: Callable[[], object], arguments: list[object], mode: LiteralString, *, table: str = "jobs"
+) -> Plan:
+    """The plan of the one statement about `table` that `call` executes, carried out with `arguments`, which stand in
     the order of its parameters. Nothing of what it does is kept. `conn` must be new.
     """
     for _ in range(CALLS):
         with _undone(conn):
             call()
     ((name,),) = conn.execute(
-        "SELECT name FROM pg_prepared_statements WHERE statement ~ %s", (r"(FROM|UPDATE) jobs",)
+        "SELECT name FROM pg_prepared_statements WHERE statement ~ %s", (rf"(FROM|UPDATE) {table}",)
     ).fetchall()
     statement = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {}").format(sql.Identifier(name))
     if arguments:
@@ -50,7 +52,7 @@ def plan_of(conn: Connection, call: Callable[[], object], arguments: list[object
     (top,) = cast("list[dict[str, Any]]", row[0])
     plan = Plan(top["Execution Time"], buffers=top["Plan"]["Shared Hit Blocks"] + top["Plan"]["Shared Read Blocks"])
     for node in _nodes(top["Plan"]):
-        _count(plan, node)
+        _count(plan, node, table)
         plan.compared_in_vain += round(node.get("Rows Removed by Join Filter", 0) * node["Actual Loops"])
     return plan
 
@@ -65,11 +67,11 @@ def _undone(conn: Connection) -> Generator[None]:
         conn.pgconn.exec_(b"ROLLBACK")
 
 
-def _count(plan: Plan, node: dict[str, Any]) -> None:
+def _count(plan: Plan, node: dict[str, Any], table: str) -> None:
     kind = cast("str", node["Node Type"])
     if kind == "Bitmap Index Scan":
         plan.scans[node["Index Name"]] += round(node["Actual Loops"])
-    elif node.get("Relation Name") == "jobs" and kind.endswith("Scan"):
+    elif node.get("Relation Name") == table and kind.endswith("Scan"):
         removed = sum(node.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
         plan.rows_read += round((node["Actual Rows"] + removed) * node["Actual Loops"])
         if kind != "Bitmap Heap Scan":

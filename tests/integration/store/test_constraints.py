@@ -19,6 +19,7 @@ IMPOSSIBLE: list[tuple[str, JobStatus, LiteralString]] = [
     ("live_has_a_lease", RUNNING, "lease_until = NULL"),
     ("live_has_a_lease", COMPLETED, "lease_until = now()"),
     ("live_was_picked", RUNNING, "picked_at = NULL"),
+    ("occurrence_is_of_a_schedule", PENDING, "occurrence_at = now()"),
     ("ended_has_an_end", RUNNING, "completed_at = now()"),
     ("ended_has_an_end", COMPLETED, "completed_at = NULL"),
     ("ended_has_an_end", FAILED, "completed_at = NULL"),

@@ -16,11 +16,12 @@ from scheduler.api.job_actions import job_actions
 from scheduler.api.jobs import jobs
 from scheduler.api.problem import Problem, problem_of_validation, register_problems
 from scheduler.api.services import Services, install
+from scheduler.api.stats import statistics
 from scheduler.api.task_types import task_types
 
 __all__ = ["Services", "create_app"]
 
-_RESOURCES: Final = (jobs, job_actions, task_types, health)
+_RESOURCES: Final = (jobs, job_actions, statistics, task_types, health)
 
 _DESCRIPTION: Final = """
 Run this task at this time, once, with a record of it, whatever crashes.

@@ -11,7 +11,8 @@ from scheduler.api.outputs import ExecutionOut, ExecutionsOut, JobOut, JobsOut, 
 from scheduler.api.queries import JobsQuery, PageQuery
 from scheduler.api.resource import ById, Resource, answer
 from scheduler.api.services import services
-from scheduler.store.reads import get_job, get_status, list_executions, list_jobs
+from scheduler.store.lists import list_jobs
+from scheduler.store.reads import get_job, get_status, list_executions
 
 jobs: Final = Resource("jobs", "What to run, when, and what became of it.")
 

@@ -10,6 +10,7 @@ from werkzeug.routing import IntegerConverter
 from scheduler.api.body import JsonRequest
 from scheduler.api.docs import publish
 from scheduler.api.exchange import exchange
+from scheduler.api.export import exporting
 from scheduler.api.guard import guard
 from scheduler.api.health import health
 from scheduler.api.job_actions import job_actions
@@ -21,7 +22,7 @@ from scheduler.api.task_types import task_types
 
 __all__ = ["Services", "create_app"]
 
-_RESOURCES: Final = (jobs, job_actions, statistics, task_types, health)
+_RESOURCES: Final = (exporting, jobs, job_actions, statistics, task_types, health)
 
 _DESCRIPTION: Final = """
 Run this task at this time, once, with a record of it, whatever crashes.

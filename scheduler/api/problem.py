@@ -10,13 +10,14 @@ from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from scheduler.api.exchange import request_id
-from scheduler.domain.errors import Conflict, FieldError, InvalidInput, NotFound, SchedulerError, Unavailable
+from scheduler.domain.errors import Busy, Conflict, FieldError, InvalidInput, NotFound, SchedulerError, Unavailable
 from scheduler.logs import get_log
 
 log = get_log("api")
 
 PROBLEM_JSON: Final = "application/problem+json"
 _RETRY_AFTER_SECONDS: Final = "2"
+_BUSY_RETRY_AFTER_SECONDS: Final = "10"
 
 
 class Fault(BaseModel):
@@ -59,6 +60,10 @@ def _on_scheduler_error(error: SchedulerError) -> Response:
             return _answer(409, str(error), current_status=error.current_status)
         case InvalidInput():
             return _of_faults(error.errors)
+        case Busy():
+            response = _answer(429, str(error))
+            response.headers["Retry-After"] = _BUSY_RETRY_AFTER_SECONDS
+            return response
         case Unavailable():
             log.warning("server away", error=str(error))
             response = _answer(503, str(error))

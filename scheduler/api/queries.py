@@ -57,7 +57,7 @@ class PageQuery(Query):
         return PageRequest(limit=self.limit, page=self.page, sort=sort, after=after)
 
 
-class JobsQuery(PageQuery):
+class JobFilterQuery(Query):
     """Which jobs: those that all given filters match."""
 
     status: Annotated[list[JobStatus], Field(default_factory=list, description="May repeat: any of them.")]
@@ -76,7 +76,6 @@ class JobsQuery(PageQuery):
     queue: QueueName | None = None
     priority: Priority | None = None
     schedule_id: Annotated[Id | None, Field(alias="scheduleId")] = None
-    sort: Annotated[Sort, Field(description="Downward with a - before it.")] = Sort.ID_DOWN
 
     def wanted(self) -> JobFilter:
         return JobFilter(
@@ -89,3 +88,9 @@ class JobsQuery(PageQuery):
             priority=self.priority,
             schedule_id=self.schedule_id,
         )
+
+
+class JobsQuery(JobFilterQuery, PageQuery):
+    """Which jobs, in which order, and which page of them."""
+
+    sort: Annotated[Sort, Field(description="Downward with a - before it.")] = Sort.ID_DOWN

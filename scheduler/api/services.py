@@ -1,6 +1,7 @@
 """What the API stands on, handed to it when the application is built."""
 
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 from typing import Final, cast
 
 from flask import Flask, current_app
@@ -11,6 +12,8 @@ from scheduler.store.connection import Database
 from scheduler.tasks.registry import Registry
 
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
+EXPORTS_AT_ONCE: Final = 2
+"""Each holds a thread and a connection for as long as its client reads: most of both are left to other requests."""
 _KEY: Final = "scheduler"
 
 
@@ -34,11 +37,12 @@ class Services:
 class _Installed:
     services: Services
     nudge: Nudge
+    exports: BoundedSemaphore
 
 
 def install(app: Flask, services: Services) -> None:
     """Make `services` those of the requests that `app` answers."""
-    app.extensions[_KEY] = _Installed(services, Nudge(services.signals))
+    app.extensions[_KEY] = _Installed(services, Nudge(services.signals), BoundedSemaphore(EXPORTS_AT_ONCE))
 
 
 def services() -> Services:
@@ -49,6 +53,11 @@ def services() -> Services:
 def nudge() -> Nudge:
     """The same, for its signals."""
     return _installed().nudge
+
+
+def exports() -> BoundedSemaphore:
+    """The same, for its places for exports."""
+    return _installed().exports
 
 
 def _installed() -> _Installed:

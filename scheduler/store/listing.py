@@ -64,8 +64,8 @@ class Listing:
         """How many places to look for: up to the end of the page, and one to know whether there is more."""
         return self.request.offset + self.request.limit + 1
 
-    def statement(self, template: sql.SQL) -> sql.Composed:
-        """A statement with the order, the place to begin after, and the conditions put in."""
+    def statement(self, template: sql.SQL, **more: sql.Composable) -> sql.Composed:
+        """A statement with the order, the place to begin after, and the conditions put in, and what it has `more`."""
         down = self.request.sort.descends
         return template.format(
             key=sql.Identifier(self.request.sort.column),
@@ -79,6 +79,7 @@ class Listing:
             all=self.all.sql,
             lane=self.lane.sql,
             remainder=self.remainder.sql,
+            **more,
         )
 
     def _order(self, id_column: LiteralString, *, down: bool) -> sql.Composable:

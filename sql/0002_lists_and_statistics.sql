@@ -1,6 +1,6 @@
 -- Lists, search and statistics at any size: what jobs are found and counted by, once they are at rest.
 
--- A job that has ended, or that waits for a later time, is settled soon after by the monitor (docs/adr/0009): that is
+-- A job that has ended, or that waits for a later time, is settled soon after by the monitor (docs/adr/0011): that is
 -- when it enters the indexes below. A job on its way through claim, start and completion is in none of them and pays
 -- for none of them. `settled_as` and `settled_id` are its status and id as these indexes name them: the first is NULL
 -- and does not change while a job is not settled, so that a start stays a HOT update; the second is in no other index,

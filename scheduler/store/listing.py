@@ -1,4 +1,4 @@
-"""A list of jobs as SQL: its order, its conditions, and which of them an index covers. See docs/adr/0009."""
+"""A list of jobs as SQL: its order, its conditions, and which of them an index covers. See docs/adr/0011."""
 
 import re
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
-"""Lists of jobs, however many there are: see docs/adr/0009 for why a list is put together like this.
+"""Lists of jobs, however many there are: see docs/adr/0011 for why a list is put together like this.
 
 A job at rest is in the list indexes (`settled_as` is its status there); the few others are in jobs_unsettled or
-jobs_leased. A page looks at rows in the order of the list, near its start: a frequent match fills it at once. Only
-for the statuses that had too few matches there does it gather all matches by the indexes of the filters, which are
-short where matches are rare.
+jobs_leased. A page walks each status in the order of the list: a frequent match fills it at once. Only for the statuses
+that had too few matches near their start does it gather all by the indexes of the filters, which is quick where they
+are rare; the rarer they are by the planner's estimate, the sooner.
 """
 
 from collections.abc import Generator, Sequence
@@ -18,10 +18,12 @@ from scheduler.domain.listing import Cursor, JobFilter, Page, PageRequest
 from scheduler.store.connection import Connection, fetch_all
 from scheduler.store.listing import Listing, Place
 from scheduler.store.rows import JOB_COLUMNS, job_from_row
-from scheduler.store.totals import count_list
+from scheduler.store.totals import count_list, estimate_matches
 
 NEAR: Final = 4_000
-"""Rows of each status that a page looks at before it turns to the indexes of its filters."""
+"""Rows of each status that a page walks before it gathers its matches; fewer where few are expected."""
+MANY: Final = 1_000_000
+"""So many expected matches take seconds to gather: then a page walks on, through a quarter as many rows."""
 
 
 def list_jobs(conn: Connection, caller: Caller, wanted: JobFilter, request: PageRequest) -> Page[Job]:
@@ -90,7 +92,7 @@ _JOBS: Final = f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = ANY (%(ids)s)"
 
 def _places(conn: Connection, listing: Listing) -> tuple[list[Place], Place | None]:
     """The places of the page's jobs, in order, and the place after which the next page begins, if there is one."""
-    near = listing.rows + NEAR if listing.remainder.fragments else listing.rows  # without, each that is walked matches
+    near = listing.rows + _patience(conn, listing)
     walked = conn.execute(listing.statement(_WALK), listing.parameters(near=near)).fetchall()
     places = {Place(key, job_id) for job_id, key, matches, _, _ in walked if matches}
     ends = {status: Place(key, job_id) for job_id, key, _, is_last, status in walked if is_last}
@@ -107,6 +109,16 @@ def _places(conn: Connection, listing: Listing) -> tuple[list[Place], Place | No
     page = listing.ordered(places)[listing.request.offset : listing.rows]
     limit = listing.request.limit
     return page[:limit], page[limit - 1] if len(page) > limit else None
+
+
+def _patience(conn: Connection, listing: Listing) -> int:
+    """How many rows that may not match to walk before all matches are gathered."""
+    if not listing.remainder.fragments:
+        return 0
+    if not listing.is_indexed:
+        return NEAR
+    expected = estimate_matches(conn, listing)
+    return expected // 4 if expected > MANY else min(NEAR, expected // 4)
 
 
 def _jobs(conn: Connection, ids: Sequence[int]) -> list[Job]:

@@ -9,7 +9,7 @@ from scheduler.domain.listing import EXACT_COUNT
 from scheduler.store.connection import Connection
 from scheduler.store.listing import Listing
 
-SAMPLE: Final = 1_000
+SAMPLE: Final = 300
 """Rows at each end of a status by which a list judges how many match, when that is not cheap to count."""
 
 _COUNT_UNSETTLED: Final = sql.SQL("""
@@ -40,6 +40,10 @@ _COUNT_MATCHES: Final = sql.SQL("""
     )
     SELECT count(*) FROM found""")
 
+_ESTIMATE_MATCHES: Final = sql.SQL("""
+    EXPLAIN (FORMAT JSON) SELECT FROM jobs
+    WHERE settled_as = ANY (%(resting)s::job_status[]) AND {lane} AND {remainder}""")
+
 _ESTIMATE: Final = sql.SQL("""
     EXPLAIN (FORMAT JSON) SELECT FROM jobs WHERE settled_as = ANY (%(resting)s::job_status[]) AND {lane}""")
 
@@ -65,6 +69,9 @@ def count_list(conn: Connection, listing: Listing) -> tuple[int, bool]:
 
 def _count_sampled(conn: Connection, listing: Listing) -> tuple[int, bool]:
     """The same for jobs at rest, where only a look at each tells whether it matches."""
+    if listing.is_indexed and estimate_matches(conn, listing) <= EXACT_COUNT:
+        (settled,) = _row(conn, listing, _COUNT_MATCHES)
+        return settled, False
     sampled = conn.execute(listing.statement(_SAMPLE), listing.parameters(sample=SAMPLE)).fetchall()
     whole = {status for status, is_first, rows, _ in sampled if is_first and rows < SAMPLE}
     counted = sum(matching for status, is_first, _, matching in sampled if is_first and status in whole)
@@ -81,6 +88,11 @@ def _count_sampled(conn: Connection, listing: Listing) -> tuple[int, bool]:
         return counted + expected, True
     (settled,) = _row(conn, listing, _COUNT_MATCHES, resting=list(shares))
     return counted + settled, False
+
+
+def estimate_matches(conn: Connection, listing: Listing) -> int:
+    """The planner's idea of how many jobs at rest the list has."""
+    return _estimate(conn, listing, _ESTIMATE_MATCHES)
 
 
 def _estimate(conn: Connection, listing: Listing, template: sql.SQL, **more: Any) -> int:

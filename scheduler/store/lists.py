@@ -115,7 +115,7 @@ def _patience(conn: Connection, listing: Listing) -> int:
     """How many rows that may not match to walk before all matches are gathered."""
     if not listing.remainder.fragments:
         return 0
-    if not listing.is_indexed:
+    if "search" in listing.remainder.fragments:  # of which the planner knows little
         return NEAR
     expected = estimate_matches(conn, listing)
     return expected // 4 if expected > MANY else min(NEAR, expected // 4)

@@ -69,7 +69,7 @@ def count_list(conn: Connection, listing: Listing) -> tuple[int, bool]:
 
 def _count_sampled(conn: Connection, listing: Listing) -> tuple[int, bool]:
     """The same for jobs at rest, where only a look at each tells whether it matches."""
-    if listing.is_indexed and estimate_matches(conn, listing) <= EXACT_COUNT:
+    if "search" not in listing.remainder.fragments and estimate_matches(conn, listing) <= EXACT_COUNT:
         (settled,) = _row(conn, listing, _COUNT_MATCHES)
         return settled, False
     sampled = conn.execute(listing.statement(_SAMPLE), listing.parameters(sample=SAMPLE)).fetchall()

@@ -124,13 +124,16 @@ def walk(conn: Connection, caller: Caller, wanted: JobFilter, request: PageReque
 def test_a_list_is_what_a_plain_filter_finds(
     crowd: Connection, jobs: Everything, wanted: JobFilter, sort: Sort, limit: int, caller: Caller, near: int
 ) -> None:
+    def expected_matches(_conn: Connection, _listing: object) -> int:
+        return 4 * near
+
     key: Callable[[Job], Any] = lambda job: (getattr(job, sort.column), job.id)  # noqa: E731
     found = [job for job in jobs if matches(job, wanted, caller)]
     expected = [job.id for job in sorted(found, key=key, reverse=sort.descends)]
     request = PageRequest(limit=max(limit, len(expected) // 10), sort=sort)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lists, "NEAR", near)
-        patch.setattr(lists, "estimate_matches", lambda *_: 4 * near)
+        patch.setattr(lists, "estimate_matches", expected_matches)
         patch.setattr(totals, "SAMPLE", near)
         pages = list(walk(crowd, caller, wanted, request))
         second = list_jobs(crowd, caller, wanted, replace(request, page=2))

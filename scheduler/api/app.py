@@ -14,6 +14,7 @@ from scheduler.api.bulk import bulk
 from scheduler.api.dead_letter import dead_letter
 from scheduler.api.docs import publish
 from scheduler.api.exchange import exchange
+from scheduler.api.export import exporting
 from scheduler.api.guard import guard
 from scheduler.api.health import health
 from scheduler.api.job_actions import job_actions
@@ -21,12 +22,25 @@ from scheduler.api.jobs import jobs
 from scheduler.api.problem import Problem, problem_of_validation, register_problems
 from scheduler.api.schedules import schedules
 from scheduler.api.services import Services, install
+from scheduler.api.stats import statistics
 from scheduler.api.task_types import task_types
 from scheduler.api.templates import templates
 
 __all__ = ["Services", "create_app"]
 
-_RESOURCES: Final = (jobs, job_actions, bulk, attempts, dead_letter, templates, schedules, task_types, health)
+_RESOURCES: Final = (
+    exporting,
+    jobs,
+    job_actions,
+    bulk,
+    attempts,
+    dead_letter,
+    statistics,
+    templates,
+    schedules,
+    task_types,
+    health,
+)
 
 _DESCRIPTION: Final = """
 Run this task at this time, once, with a record of it, whatever crashes.

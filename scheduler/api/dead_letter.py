@@ -15,7 +15,7 @@ from scheduler.domain.job import Job
 from scheduler.domain.listing import Page
 from scheduler.domain.states import JobStatus
 from scheduler.store.bulk import delete_dead_letters, retry_dead_letters
-from scheduler.store.reads import list_jobs
+from scheduler.store.lists import list_jobs
 
 dead_letter: Final = Resource("dead letters", "The jobs that have failed for good, each with its last error.")
 

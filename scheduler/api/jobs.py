@@ -11,7 +11,8 @@ from scheduler.api.outputs import JobOut, JobsOut, JobStatusOut, Pagination
 from scheduler.api.queries import JobsQuery
 from scheduler.api.resource import ById, Resource, answer, nothing
 from scheduler.api.services import connection
-from scheduler.store.reads import get_job, get_status, list_jobs
+from scheduler.store.lists import list_jobs
+from scheduler.store.reads import get_job, get_status
 from scheduler.store.removal import delete_job
 
 jobs: Final = Resource("jobs", "What to run, when, and what became of it.")

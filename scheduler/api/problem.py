@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from scheduler.api.exchange import request_id
-from scheduler.domain.errors import Conflict, FieldError, InvalidInput, NotFound, SchedulerError, Unavailable
+from scheduler.domain.errors import Busy, Conflict, FieldError, InvalidInput, NotFound, SchedulerError, Unavailable
 from scheduler.logs import get_log
 
 log = get_log("api")
@@ -19,6 +19,7 @@ PROBLEM_JSON: Final = "application/problem+json"
 _RETRY_AFTER_SECONDS: Final = "2"
 _TOLD_FAULTS: Final = 20
 """So many faults stand in a problem's detail; its `errors` name them all."""
+_BUSY_RETRY_AFTER_SECONDS: Final = "10"
 
 
 class Fault(BaseModel):
@@ -65,6 +66,10 @@ def _on_scheduler_error(error: SchedulerError) -> Response:
             return _answer(409, str(error), current_status=error.current_status)
         case InvalidInput():
             return _of_faults(error.errors)
+        case Busy():
+            response = _answer(429, str(error))
+            response.headers["Retry-After"] = _BUSY_RETRY_AFTER_SECONDS
+            return response
         case Unavailable():
             log.warning("server away", error=str(error))
             response = _answer(503, str(error))

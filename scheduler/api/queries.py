@@ -92,6 +92,10 @@ class JobsFilter(Input):
         )
 
 
+class JobFilterQuery(Query, JobsFilter):
+    """The filters as query parameters."""
+
+
 class JobsQuery(PageQuery, JobsFilter):
     """A page of jobs."""
 

@@ -25,6 +25,7 @@ _PROBLEMS: Final = {
     413: "The body is too large.",
     415: "The body is not sent as JSON.",
     422: "The input fails validation; `errors` names each fault.",
+    429: "Too much at once; `Retry-After` says when to ask again.",
     503: "PostgreSQL does not answer; `Retry-After` says when to ask again.",
 }
 _BODY_PROBLEMS: Final = (400, 413, 415, 422)
@@ -46,9 +47,9 @@ class Resource:
         self.blueprint: Final = APIBlueprint(name, __name__, abp_tags=[Tag(name=name, description=description)])
 
     def get(
-        self, rule: str, answers: Mapping[int, type[BaseModel]], *, problems: tuple[int, ...] = ()
+        self, rule: str, answers: Mapping[int, type[BaseModel] | dict[str, Any]], *, problems: tuple[int, ...] = ()
     ) -> Callable[[View], View]:
-        """Register a view at GET `rule`; it answers with `answers`, or one of `problems`."""
+        """Register a view at GET `rule`; it answers with `answers` (models, or as OpenAPI has them) or `problems`."""
         return self._operation("get", rule, _responses(answers, problems))
 
     def post(
@@ -121,7 +122,11 @@ def nothing() -> Response:
     return response
 
 
-def _responses(answers: Mapping[int, type[BaseModel] | None], problems: tuple[int, ...]) -> dict[int, Any]:
+Answers = Mapping[int, type[BaseModel] | dict[str, Any] | None]
+"""What an operation answers, by status: a model, an OpenAPI response of its own, or nothing."""
+
+
+def _responses(answers: Answers, problems: tuple[int, ...]) -> dict[int, Any]:
     return {**answers, **{status: _problem(status) for status in sorted(set(problems))}}
 
 

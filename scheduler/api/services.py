@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 from typing import Final, cast
 
 from flask import Flask, current_app, g
@@ -13,6 +14,8 @@ from scheduler.store.connection import Connection, Database
 from scheduler.tasks.registry import Registry
 
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
+EXPORTS_AT_ONCE: Final = 2
+"""Each holds a thread and a connection for as long as its client reads: most of both are left to other requests."""
 _KEY: Final = "scheduler"
 _TRANSACTION: Final = "transaction"
 
@@ -37,11 +40,12 @@ class Services:
 class _Installed:
     services: Services
     nudge: Nudge
+    exports: BoundedSemaphore
 
 
 def install(app: Flask, services: Services) -> None:
     """Make `services` those of the requests that `app` answers."""
-    app.extensions[_KEY] = _Installed(services, Nudge(services.signals))
+    app.extensions[_KEY] = _Installed(services, Nudge(services.signals), BoundedSemaphore(EXPORTS_AT_ONCE))
 
 
 def services() -> Services:
@@ -73,6 +77,11 @@ def transaction() -> Generator[Connection]:
 def nudge() -> Nudge:
     """The same, for its signals."""
     return _installed().nudge
+
+
+def exports() -> BoundedSemaphore:
+    """The same, for its places for exports."""
+    return _installed().exports
 
 
 def _installed() -> _Installed:

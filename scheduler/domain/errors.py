@@ -5,6 +5,7 @@ SchedulerError
 ├── Unavailable               a server is away; try again
 │   ├── StoreUnavailable      PostgreSQL
 │   └── QueueUnavailable      Redis
+├── Busy                      too much of this at once; come back later
 ├── NotFound                  unknown, or not the caller's to see
 ├── Conflict                  the job's state does not allow it
 │   └── IllegalTransition     no such move in the state machine
@@ -39,6 +40,10 @@ class StoreUnavailable(Unavailable):
 
 class QueueUnavailable(Unavailable):
     """Redis does not answer."""
+
+
+class Busy(SchedulerError):
+    """As much of this is under way as may be at once; try again later."""
 
 
 class NotFound(SchedulerError):

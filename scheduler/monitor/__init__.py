@@ -1,5 +1,9 @@
-"""The monitor: what the whole system looks like, for Prometheus and for probes.
+"""The monitor: what the whole system looks like, for Prometheus, for lists and statistics, and for probes.
 
 server.py   /healthz and /metrics
-monitor.py  counts jobs now and then, until it is stopped
+monitor.py  its duties, one file each, until it is stopped
+duty.py     every so often, and never for more than a fifth of the time
+settle.py   puts jobs at rest into the list indexes
+add_up.py   adds up ended attempts for statistics
+count.py    counts jobs for Prometheus
 """

@@ -4,23 +4,31 @@ from typing import Final
 
 from scheduler.daemon import Stop, Wake, repeat
 from scheduler.logs import get_log
-from scheduler.metrics import JOBS
+from scheduler.monitor.add_up import AddUp
+from scheduler.monitor.count import Count
+from scheduler.monitor.duty import Duty
 from scheduler.monitor.server import serve_metrics
+from scheduler.monitor.settle import Settle
 from scheduler.store.connection import Database
-from scheduler.store.counts import jobs_by_status
 
 log = get_log("monitor")
 
-_EVERY_SECONDS: Final = 15.0
+_SETTLE_EVERY_SECONDS: Final = 2.0
+_ADD_UP_EVERY_SECONDS: Final = 5.0
+_COUNT_EVERY_SECONDS: Final = 15.0
 
 
 class Monitor:
-    """Counts jobs every quarter of a minute and serves what it knows, until it is stopped. `run` blocks."""
+    """Does its duties in turn and serves what it knows, until it is stopped. `run` blocks."""
 
     def __init__(self, database: Database, stop: Stop, *, host: str, port: int) -> None:
-        self._database = database
         self._stop = stop
         self._wake = Wake()
+        self._duties = (
+            Duty(_SETTLE_EVERY_SECONDS, Settle(database).step),
+            Duty(_ADD_UP_EVERY_SECONDS, AddUp(database).step),
+            Duty(_COUNT_EVERY_SECONDS, Count(database).step),
+        )
         self._server = serve_metrics(host, port)
 
     def run(self) -> None:
@@ -31,7 +39,4 @@ class Monitor:
         log.info("monitor stopped")
 
     def _step(self) -> float:
-        with self._database.connection() as conn:
-            for status, count in jobs_by_status(conn).items():
-                JOBS.labels(status.value).set(count)
-        return _EVERY_SECONDS
+        return min([duty.step_if_due() for duty in self._duties])

@@ -44,9 +44,9 @@ def select(conn: Connection, caller: Caller, wanted: JobFilter, statuses: Collec
 def _matching(conn: Connection, caller: Caller, wanted: JobFilter | None, limit: int) -> list[int]:
     if wanted is None or limit == 0:
         return []
-    where, parameters = conditions(caller, wanted)
-    statement = _MATCHING.format(sql.SQL(" AND ").join(where))
-    return [row[0] for row in conn.execute(statement, {**parameters, "limit": limit}).fetchall()]
+    asked = conditions(caller, wanted)
+    statement = _MATCHING.format(asked.sql)
+    return [row[0] for row in conn.execute(statement, {**asked.parameters, "limit": limit}).fetchall()]
 
 
 def cancel_jobs(conn: Connection, caller: Caller, ids: Sequence[int]) -> BulkOutcome:

@@ -76,12 +76,15 @@ class Database:
         )
 
     @contextmanager
-    def connection(self) -> Generator[Connection]:
-        """Lend a connection; raises StoreUnavailable when there is none, or when it breaks during the block."""
+    def connection(self, *, seconds: float = ANSWER_SECONDS) -> Generator[Connection]:
+        """Lend a connection, for so many seconds at most.
+
+        Raises StoreUnavailable when there is none, or when it breaks during the block.
+        """
         try:
             connection = self._live_connection()
             try:
-                with self._patience.ends_in(ANSWER_SECONDS, connection):
+                with self._patience.ends_in(seconds, connection):
                     yield connection
                 connection.answered = time.monotonic()
             finally:

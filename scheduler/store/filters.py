@@ -1,6 +1,7 @@
 """Filters as the conditions of a WHERE: fixed fragments, and every value a parameter."""
 
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
 from psycopg import sql
@@ -11,13 +12,14 @@ from scheduler.domain.listing import ExecutionFilter, JobFilter
 OWNED: Final = "(%(sees_all)s OR owner_id = %(owner_id)s)"
 """The caller may see the row. Part of the statement itself, so that no read can forget it."""
 
+_TEXT: Final = "searchable(name, description, task_type, task_data)"
+
 _FRAGMENTS: Final = {
+    "owner": sql.SQL(OWNED),
     "statuses": sql.SQL("status = ANY (%(statuses)s::job_status[])"),
     "task_type": sql.SQL("task_type = %(task_type)s"),
-    "search": sql.SQL(
-        "(name ILIKE ANY (%(search)s) OR description ILIKE ANY (%(search)s)"
-        " OR task_type ILIKE ANY (%(search)s) OR task_data::text ILIKE ANY (%(search)s))"
-    ),
+    "search": sql.SQL(f"{_TEXT} ILIKE %(search)s"),
+    "search_in_json": sql.SQL(f"({_TEXT} ILIKE %(search)s OR {_TEXT} ILIKE %(search_in_json)s)"),
     "scheduled_from": sql.SQL("scheduled_at >= %(scheduled_from)s"),
     "scheduled_before": sql.SQL("scheduled_at < %(scheduled_before)s"),
     "queue": sql.SQL("queue = %(queue)s"),
@@ -35,17 +37,35 @@ _EXECUTION_FRAGMENTS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a row must meet, one fragment of SQL a filter, by the filter's name; and the parameters of them all."""
+
+    fragments: dict[str, sql.SQL]
+    parameters: dict[str, Any]
+
+    def only(self, *names: str) -> "Conditions":
+        return Conditions({name: each for name, each in self.fragments.items() if name in names}, self.parameters)
+
+    def without(self, *names: str) -> "Conditions":
+        return Conditions({name: each for name, each in self.fragments.items() if name not in names}, self.parameters)
+
+    @property
+    def sql(self) -> sql.Composed:
+        """All of them at once; true when there are none."""
+        return sql.SQL("({})").format(sql.SQL(" AND ").join(self.fragments.values() or [sql.SQL("true")]))
+
+
 def ownership(caller: Caller) -> dict[str, Any]:
     """The parameters of OWNED."""
     return {"sees_all": caller.sees_all, "owner_id": caller.owner_id}
 
 
-def conditions(caller: Caller, wanted: JobFilter) -> tuple[list[sql.Composable], dict[str, Any]]:
-    """The conditions that a job must meet (`caller` may see it, `wanted` describes it), and their parameters."""
+def conditions(caller: Caller, wanted: JobFilter) -> Conditions:
+    """The conditions that a job must meet: `caller` may see it, `wanted` describes it."""
     asked = {
         "statuses": [status.value for status in wanted.statuses] or None,
         "task_type": wanted.task_type,
-        "search": None if wanted.search is None else _patterns(wanted.search),
         "scheduled_from": wanted.scheduled_from,
         "scheduled_before": wanted.scheduled_before,
         "queue": wanted.queue,
@@ -53,7 +73,12 @@ def conditions(caller: Caller, wanted: JobFilter) -> tuple[list[sql.Composable],
         "schedule_id": wanted.schedule_id,
     }
     parameters = {name: value for name, value in asked.items() if value is not None}
-    return [sql.SQL(OWNED), *(_FRAGMENTS[name] for name in parameters)], {**parameters, **ownership(caller)}
+    fragments = {name: _FRAGMENTS[name] for name in ("owner", *parameters)}
+    if wanted.search is not None:
+        spelling = "search" if _in_json(wanted.search) == wanted.search else "search_in_json"
+        fragments["search"] = _FRAGMENTS[spelling]
+        parameters |= {"search": _pattern(wanted.search), "search_in_json": _pattern(_in_json(wanted.search))}
+    return Conditions(fragments, {**parameters, **ownership(caller)})
 
 
 def execution_conditions(caller: Caller, wanted: ExecutionFilter) -> tuple[list[sql.Composable], dict[str, Any]]:
@@ -68,11 +93,12 @@ def execution_conditions(caller: Caller, wanted: ExecutionFilter) -> tuple[list[
     return [_OWNED_JOB, *fragments], {**parameters, **ownership(caller)}
 
 
-def _patterns(text: str) -> list[str]:
-    """LIKE patterns that find `text` as it is, and as it stands inside JSON text, where quotes are escaped."""
-    spellings = dict.fromkeys((text, json.dumps(text, ensure_ascii=False)[1:-1]))
-    return [f"%{_literally(spelling)}%" for spelling in spellings]
+def _in_json(text: str) -> str:
+    """`text` as it stands inside JSON text, where quotes and line breaks are escaped."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-def _literally(text: str) -> str:
-    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+def _pattern(text: str) -> str:
+    """A LIKE pattern that finds `text` as it is."""
+    literally = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{literally}%"

@@ -10,12 +10,12 @@ from psycopg.rows import TupleRow
 from scheduler.domain.caller import Caller
 from scheduler.domain.errors import NotFound
 from scheduler.domain.job import Execution, Job
-from scheduler.domain.listing import EXACT_COUNT, Cursor, ExecutionFilter, JobFilter, Page, PageRequest
+from scheduler.domain.listing import EXACT_COUNT, Cursor, ExecutionFilter, Page, PageRequest
 from scheduler.domain.schedule import Schedule
 from scheduler.domain.states import JobStatus
 from scheduler.domain.template import Template
 from scheduler.store.connection import Connection, fetch_one
-from scheduler.store.filters import OWNED, conditions, execution_conditions, ownership
+from scheduler.store.filters import OWNED, execution_conditions, ownership
 from scheduler.store.rows import (
     EXECUTION_COLUMNS,
     JOB_COLUMNS,
@@ -46,14 +46,6 @@ def _one(conn: Connection, caller: Caller, statement: LiteralString, job_id: int
     if row := fetch_one(conn, statement, {"id": job_id, **ownership(caller)}, prepare=True):
         return row
     raise NotFound(f"There is no job {job_id}.")
-
-
-def list_jobs(conn: Connection, caller: Caller, wanted: JobFilter, request: PageRequest) -> Page[Job]:
-    """A page of the jobs that `wanted` describes, among those that the caller may see."""
-    where, parameters = conditions(caller, wanted)
-    column = request.sort.column
-    listing = _Listing(sql.SQL("jobs"), sql.SQL(JOB_COLUMNS), sql.Identifier(column), where, parameters, job_from_row)
-    return _page(conn, listing, request)
 
 
 def list_executions(conn: Connection, caller: Caller, job_id: int, request: PageRequest) -> Page[Execution]:

@@ -9,7 +9,8 @@ from scheduler.store.connection import Connection, fetch_all, fetch_one
 
 _CLAIM: Final = """
     UPDATE jobs
-    SET status = 'picked', picked_at = now(), updated_at = now(), lease_until = now() + make_interval(secs => %(lease)s)
+    SET status = 'picked', picked_at = now(), updated_at = now(), settled = false,
+        lease_until = now() + make_interval(secs => %(lease)s)
     WHERE status = 'pending' AND id = ANY (ARRAY(
         SELECT due.id
         FROM unnest(%(priorities)s::smallint[], %(times)s::timestamptz[], %(ids)s::bigint[])
@@ -71,7 +72,8 @@ _CLAIM_KEYED: Final = """
             AND concurrency_key = keys.concurrency_key AND lease_until IS NOT NULL)
     )
     UPDATE jobs
-    SET status = 'picked', picked_at = now(), updated_at = now(), lease_until = now() + make_interval(secs => %(lease)s)
+    SET status = 'picked', picked_at = now(), updated_at = now(), settled = false,
+        lease_until = now() + make_interval(secs => %(lease)s)
     WHERE status = 'pending' AND id = ANY (ARRAY(
         SELECT first.id
         FROM free CROSS JOIN LATERAL (

@@ -12,7 +12,8 @@ from scheduler.domain.job import NewJob
 from scheduler.domain.listing import ExecutionFilter, JobFilter, PageRequest
 from scheduler.store.connection import Database
 from scheduler.store.intake import create_jobs
-from scheduler.store.reads import find_executions, get_job, get_status, list_executions, list_jobs
+from scheduler.store.lists import list_jobs
+from scheduler.store.reads import find_executions, get_job, get_status, list_executions
 from tests.integration.api.calls import Api
 
 

@@ -1,0 +1,241 @@
+"""Lists of jobs against a plain filter in Python: every filter, order and page, while jobs come, go and settle."""
+
+import random
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler.domain.caller import OPERATOR, Caller
+from scheduler.domain.job import Job
+from scheduler.domain.listing import EXACT_COUNT, JobFilter, PageRequest, Sort
+from scheduler.domain.states import JobStatus
+from scheduler.store import lists, totals
+from scheduler.store.connection import Connection
+from scheduler.store.lists import list_jobs
+from scheduler.store.reads import get_job
+from scheduler.store.settling import settle
+from tests.servers import Servers, fresh_database
+
+JOBS = 400
+START = datetime(2026, 2, 19, tzinfo=UTC)
+
+INSERT = """
+    INSERT INTO jobs (owner_id, name, description, task_type, task_data, status, queue, priority, schedule_id,
+                      scheduled_at, created_at, attempt, run, picked_at, started_at, completed_at, worker, lease_until,
+                      error, settled)
+    SELECT n % 3, 'job ' || n, CASE WHEN n % 5 = 0 THEN 'Über "' || n END,
+           (ARRAY['note', 'mail', 'rare'])[1 + (n * 7 % 20) / 9],
+           jsonb_build_object('to', 'user' || n % 50 || '@example.com', 'text', E'line\\n"' || n % 7 || '"'),
+           status, (ARRAY['default', 'mail'])[1 + n % 2], 1 + n * 5 % 9, CASE WHEN n % 4 = 0 THEN n % 11 + 1 END,
+           timestamptz '2026-02-19Z' + n * 7919 % 97 * interval '1 hour',
+           timestamptz '2026-02-19Z' + n / 3 * interval '1 s',
+           (status <> 'pending')::int, (status <> 'pending')::int,
+           CASE WHEN status <> 'pending' THEN now() END, CASE WHEN status <> 'pending' THEN now() END,
+           CASE WHEN status IN ('completed', 'failed', 'cancelled') THEN now() END, 'w',
+           CASE WHEN status IN ('picked', 'running') THEN now() + interval '1 day' END,
+           CASE WHEN status = 'failed' THEN '{}'::jsonb END, status NOT IN ('picked', 'running') AND n * 31 % 10 < 8
+    FROM (SELECT n, (ARRAY['completed', 'completed', 'completed', 'pending', 'failed', 'cancelled', 'picked',
+                           'running'])[1 + n * 13 % 8]::job_status AS status
+          FROM generate_series(1, %(jobs)s) AS n) AS each""".replace(" % ", " %% ")
+
+
+class Everything(list[Job]):
+    """All jobs; hypothesis prints its arguments, and these are too many."""
+
+    def __repr__(self) -> str:
+        return "all jobs"
+
+
+@pytest.fixture(scope="module")
+def crowd_url(servers: Servers) -> Generator[str]:
+    with fresh_database(servers) as url, psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(INSERT.encode(), {"jobs": JOBS})
+        conn.execute("VACUUM (ANALYZE) jobs")
+        yield url
+
+
+@pytest.fixture(scope="module")
+def crowd(crowd_url: str) -> Generator[Connection]:
+    with psycopg.connect(crowd_url, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture(scope="module")
+def jobs(crowd: Connection) -> "Everything":
+    return Everything(get_job(crowd, OPERATOR, job_id) for (job_id,) in crowd.execute("SELECT id FROM jobs").fetchall())
+
+
+UNINDEXED = ["e", "%", '"3"']
+TEXTS = ["job 1", "USER7@", "rare", "line\n", 'Über "', "no such", "100", *UNINDEXED]
+
+filters = st.builds(
+    JobFilter,
+    statuses=st.lists(st.sampled_from(JobStatus), max_size=3, unique=True).map(tuple),
+    task_type=st.sampled_from([None, None, "note", "rare", "none"]),
+    search=st.sampled_from([None, None, *TEXTS]),
+    scheduled_from=st.sampled_from([None, None, START + timedelta(hours=30)]),
+    scheduled_before=st.sampled_from([None, None, START + timedelta(hours=60)]),
+    queue=st.sampled_from([None, None, "mail", "none"]),
+    priority=st.sampled_from([None, None, 1, 5]),
+    schedule_id=st.sampled_from([None, None, 3]),
+)
+
+
+def matches(job: Job, wanted: JobFilter, caller: Caller) -> bool:
+    texts = [job.name, job.description, job.task_type, *map(str, job.task_data.values())]
+    return (
+        (caller.sees_all or job.owner_id == caller.owner_id)
+        and (not wanted.statuses or job.status in wanted.statuses)
+        and wanted.task_type in {None, job.task_type}
+        and wanted.queue in {None, job.queue}
+        and wanted.priority in {None, job.priority}
+        and wanted.schedule_id in {None, job.schedule_id}
+        and (wanted.scheduled_from is None or job.scheduled_at >= wanted.scheduled_from)
+        and (wanted.scheduled_before is None or job.scheduled_at < wanted.scheduled_before)
+        and (wanted.search is None or any(wanted.search.lower() in (text or "").lower() for text in texts))
+    )
+
+
+def walk(conn: Connection, caller: Caller, wanted: JobFilter, request: PageRequest) -> Generator[list[int]]:
+    """The ids of page after page, by cursor."""
+    while True:
+        page = list_jobs(conn, caller, wanted, request)
+        assert len(page.items) <= request.limit
+        yield [job.id for job in page.items]
+        if page.next is None:
+            return
+        request = replace(request, after=page.next)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(
+    wanted=filters,
+    sort=st.sampled_from(Sort),
+    limit=st.sampled_from([1, 7, 200]),
+    caller=st.sampled_from([OPERATOR, OPERATOR, Caller(owner_id=1)]),
+    near=st.sampled_from([1, 20, 4000]),
+)
+def test_a_list_is_what_a_plain_filter_finds(
+    crowd: Connection, jobs: Everything, wanted: JobFilter, sort: Sort, limit: int, caller: Caller, near: int
+) -> None:
+    def expected_matches(_conn: Connection, _listing: object) -> int:
+        return 4 * near
+
+    key: Callable[[Job], Any] = lambda job: (getattr(job, sort.column), job.id)  # noqa: E731
+    found = [job for job in jobs if matches(job, wanted, caller)]
+    expected = [job.id for job in sorted(found, key=key, reverse=sort.descends)]
+    request = PageRequest(limit=max(limit, len(expected) // 10), sort=sort)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lists, "NEAR", near)
+        patch.setattr(lists, "estimate_matches", expected_matches)
+        patch.setattr(totals, "SAMPLE", near)
+        pages = list(walk(crowd, caller, wanted, request))
+        second = list_jobs(crowd, caller, wanted, replace(request, page=2))
+    assert [job_id for page in pages for job_id in page] == expected
+    if wanted.search not in UNINDEXED:  # what no index finds may come in short pages, and be estimated
+        assert all(len(page) == request.limit for page in pages[:-1])
+        assert [job.id for job in second.items] == expected[request.limit : 2 * request.limit]
+        assert (second.total, second.total_is_estimate) == (len(expected), False)
+
+
+def test_a_walk_neither_skips_nor_repeats_while_jobs_come_go_and_settle(conn: Connection) -> None:
+    rng = random.Random(7)
+    conn.execute(INSERT.encode(), {"jobs": JOBS})
+    stay = {job_id for (job_id,) in conn.execute("SELECT id FROM jobs WHERE id % 3 > 0").fetchall()}
+    for sort in Sort:
+        seen: list[int] = []
+        for page in walk(conn, OPERATOR, JobFilter(), PageRequest(limit=37, sort=sort)):
+            seen += page
+            conn.execute(INSERT.encode(), {"jobs": 5})
+            conn.execute("DELETE FROM jobs WHERE id %% 3 = 0 AND id %% 5 = %s", (rng.randrange(5),))
+            settle(conn, limit=rng.randrange(1, 20), patience_seconds=0)
+            conn.execute("UPDATE jobs SET settled = false WHERE id %% 7 = %s", (rng.randrange(7),))
+        assert len(seen) == len(set(seen)), sort
+        assert stay <= set(seen), sort
+
+
+# ── what a list reads ───────────────────────────────────────────────────────────────────────────────────────────────
+
+MANY = 200_000
+OLD = 2_000
+
+
+@pytest.fixture(scope="module")
+def many(servers: Servers) -> Generator[Connection]:
+    """Many jobs at rest: old ones of a kind of their own, a needle, and a tenth that is newest and still waits."""
+    with fresh_database(servers) as url, psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(
+            """
+            INSERT INTO jobs (name, task_type, task_data, queue, priority, status, scheduled_at, created_at, attempt,
+                              run, picked_at, started_at, completed_at, error, settled)
+            SELECT CASE n WHEN 777 THEN 'needle' ELSE 'hay' END,
+                   CASE WHEN n < %(old)s THEN 'old' WHEN n %% 50000 = 9 THEN 'rare' ELSE 'note' END,
+                   jsonb_build_object('n', n), (ARRAY['default', 'mail'])[1 + n %% 2], 1 + n %% 9, status,
+                   now() + (n - %(many)s) * interval '1 s'
+                   + CASE status WHEN 'pending' THEN interval '9 days' ELSE '0' END,
+                   now() + (n - %(many)s) * interval '1 s',
+                   has_run, has_run, ran_at, ran_at, ran_at, CASE status WHEN 'failed' THEN '{}'::jsonb END, true
+            FROM (SELECT n, status, (status <> 'pending')::int AS has_run,
+                         CASE WHEN status <> 'pending' THEN now() END AS ran_at
+                  FROM generate_series(1, %(many)s) AS n
+                  CROSS JOIN LATERAL (SELECT (CASE WHEN n > %(many)s * 0.9 THEN 'pending' WHEN n %% 100 = 0
+                      THEN 'failed' ELSE 'completed' END)::job_status AS status) AS each) AS jobs""",
+            {"many": MANY, "old": OLD},
+        )
+        conn.execute("VACUUM (ANALYZE) jobs")
+        yield conn
+
+
+@pytest.mark.parametrize("sort", [Sort.ID_DOWN, Sort.SCHEDULED_AT, Sort.PRIORITY_DOWN])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        JobFilter(),
+        *[JobFilter(statuses=(status,)) for status in JobStatus],
+        JobFilter(task_type="note"),
+        JobFilter(task_type="rare"),
+        JobFilter(task_type="none"),
+        JobFilter(queue="mail"),
+        JobFilter(priority=9),
+        JobFilter(schedule_id=1),
+        JobFilter(search="needle"),
+        JobFilter(search="hay"),
+        JobFilter(search="absent"),
+        JobFilter(search="z"),
+        JobFilter(statuses=(JobStatus.FAILED,), search="needle"),
+        JobFilter(statuses=(JobStatus.COMPLETED,), queue="mail", task_type="note"),
+        JobFilter(statuses=(JobStatus.PENDING,), task_type="rare"),
+    ],
+    ids=repr,
+)
+def test_a_list_reads_its_page_and_little_more(many: Connection, wanted: JobFilter, sort: Sort) -> None:
+    read = read_by(many, lambda: list_jobs(many, OPERATOR, wanted, PageRequest(sort=sort)))
+    statuses = 4
+    assert read <= statuses * (lists.NEAR + 2 * totals.SAMPLE) + EXACT_COUNT + 2_000
+
+
+def test_old_matches_are_found_without_a_look_at_the_new(many: Connection) -> None:
+    assert read_by(many, lambda: list_jobs(many, OPERATOR, JobFilter(task_type="old"), PageRequest())) <= OLD + 500
+
+
+def read_by(conn: Connection, call: Callable[[], object]) -> int:
+    """How many index entries and rows in sequence of `jobs` this reads."""
+    before = read_so_far(conn)
+    call()
+    return read_so_far(conn) - before
+
+
+def read_so_far(conn: Connection) -> int:
+    conn.execute("SELECT pg_stat_force_next_flush()")
+    row = conn.execute(
+        """SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'jobs')
+                + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'jobs')"""
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -21,6 +21,8 @@ _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _CONNECTIONS: Final = 8
 _API_SECONDS: Final = 3.0
 _ROWS: Final = 100
+_CONCURRENCY: Final = 500
+"""Attempts that an executor runs at once: as many as PgQueuer takes in a batch."""
 
 
 def throughput(executors: int) -> Callable[[Stage, int], dict[str, Any]]:
@@ -74,7 +76,12 @@ def api(stage: Stage, jobs: int) -> dict[str, Any]:
 @contextmanager
 def _running(place: Place, *roles: str) -> Generator[Cluster]:
     migrate(place.database_url)
-    settings: dict[str, object] = {"log_level": "info", "api_port": free_port(), "scheduler_task_modules": ""}
+    settings: dict[str, object] = {
+        "log_level": "info",
+        "api_port": free_port(),
+        "scheduler_task_modules": "",
+        "executor_concurrency": _CONCURRENCY,
+    }
     with Cluster(place.database_url, place.redis_url, place.database_url, place.folder, settings) as cluster:
         cluster.start(*roles)
         yield cluster

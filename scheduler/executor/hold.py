@@ -25,6 +25,7 @@ class Hold:
         self._starter = starter
         self._stop = stop
         self._held: list[tuple[float, int, str]] = []
+        self._has_left = False
         self._changed = threading.Condition()
         self._thread = Worker(self._run, name="hold")
 
@@ -33,12 +34,17 @@ class Hold:
         self._thread.start()
 
     def keep(self, queue: str, due_in: Mapping[int, float]) -> None:
-        """Start these jobs of `queue` in so many seconds."""
+        """Start these jobs of `queue` in so many seconds; hand them on when the thread has left."""
+        if not due_in:
+            return
         now = time.monotonic()
         with self._changed:
-            for job_id, seconds in due_in.items():
-                heapq.heappush(self._held, (now + seconds, job_id, queue))
-            self._changed.notify()
+            if not self._has_left:
+                for job_id, seconds in due_in.items():
+                    heapq.heappush(self._held, (now + seconds, job_id, queue))
+                self._changed.notify()
+                return
+        self._give_back(Message(queue, tuple(due_in)))
 
     def join(self, patience: float) -> None:
         """Wait for the thread, which after the request to stop gives back what it holds."""
@@ -52,7 +58,10 @@ class Hold:
         while not self._stop.requested.is_set():
             for queue, ids in self._due().items():
                 self._begin(Message(queue, tuple(ids)))
-        for queue, ids in self._taken(float("inf")).items():
+        with self._changed:
+            self._has_left = True
+            left = self._taken(float("inf"))
+        for queue, ids in left.items():
             self._give_back(Message(queue, tuple(ids)))
 
     def _due(self) -> dict[str, list[int]]:

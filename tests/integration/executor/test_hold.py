@@ -121,6 +121,16 @@ def test_a_stopping_executor_hands_on_what_it_holds(executor: Executor, db: Data
     assert executor.started == []
 
 
+def test_what_comes_after_the_thread_has_left_is_handed_on_as_well(executor: Executor, db: Database) -> None:
+    executor.stop.request()
+    executor.hold.join(10)
+    ids = claimed_ahead(db, 2, seconds=60)
+    executor.take(*ids)
+    message = executor.worker.receive()
+    assert message is not None
+    assert sorted(message.ids) == ids
+
+
 def test_a_job_due_now_overtakes_those_that_are_held(executor: Executor, db: Database) -> None:
     executor.take(*claimed_ahead(db, 1, seconds=60))
     (due,) = claimed_ahead(db, 1, seconds=0)

@@ -70,7 +70,8 @@ def test_the_document_tells_of_the_key_where_it_is_heeded(api: Api) -> None:
         if any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", ()))
     }
     templates = {"/api/templates", "/api/templates/{id}/use"}
-    assert heeding == {"/api/job", "/api/bulk/create", "/api/duplicate/{id}"} | templates
+    schedules = {"/api/schedules", "/api/schedules/{id}/trigger"}
+    assert heeding == {"/api/job", "/api/bulk/create", "/api/duplicate/{id}"} | templates | schedules
 
 
 def test_the_first_answer_comes_back_whatever_became_of_the_job(api: Api, move: Move) -> None:

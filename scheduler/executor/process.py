@@ -21,8 +21,9 @@ from scheduler.tasks.context import TaskContext
 from scheduler.tasks.registry import Handler, TaskType
 
 _LEASE_LOOK_SECONDS: Final = 0.1
-_SLOWEST_START_SECONDS: Final = 10.0
-"""Until the executor first tells it of its lease, a child takes it to last this long."""
+_UNTOLD: Final = 0.0
+"""The deadline of a child whose executor has not yet told it of its lease."""
+_WORD_SECONDS: Final = 0.005
 
 _FORKSERVER: Final = multiprocessing.get_context("forkserver")
 """Children come from a small clean process, not from an executor full of threads."""
@@ -69,7 +70,7 @@ class ChildProcess:
         )
         self._context = context
         self._held_until = held_until
-        self._deadline = _FORKSERVER.RawValue("d", time.monotonic() + _SLOWEST_START_SECONDS)
+        self._deadline = _FORKSERVER.RawValue("d", _UNTOLD)
         self._pipe, self._childs_end = _FORKSERVER.Pipe(duplex=False)
         self._process = _FORKSERVER.Process(
             target=_child, args=(self._childs_end, self._deadline, call), name=f"task {task_type.name}"
@@ -149,6 +150,13 @@ def _die_with_executor() -> None:
     die_with_parent()
 
 
+def _await_word(deadline: "c_double") -> None:
+    """Begin nothing before the executor has told how long the lease lasts: one that is frozen right after the start
+    would leave us at work for as long as we liked."""
+    while deadline.value == _UNTOLD:
+        time.sleep(_WORD_SECONDS)
+
+
 def _die_with_lease(deadline: "c_double") -> None:
     """End with all that the handler started once the lease has run out: an executor that is frozen cannot kill us."""
     while time.monotonic() < deadline.value:
@@ -162,6 +170,7 @@ def _child(pipe: Connection, deadline: "c_double", call: Call) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     os.setpgid(0, 0)
+    _await_word(deadline)
     threading.Thread(target=_die_with_lease, args=(deadline,), name="lease", daemon=True).start()
     context = TaskContext(
         job_id=call.job_id,

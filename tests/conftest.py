@@ -12,11 +12,15 @@ from typing import cast
 
 import pytest
 import redis
+from hypothesis import settings
 from xdist.workermanage import WorkerController
 
 from scheduler.domain.errors import ConfigurationError
 from scheduler.store.connection import Database
 from tests.servers import Servers, fresh_database, numbered_redis, reachable_folder, running_servers
+
+settings.register_profile("untimed", deadline=None)  # a timing is never an assertion
+settings.load_profile("untimed")
 
 _SERVERS = pytest.StashKey[Servers]()
 

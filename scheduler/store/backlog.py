@@ -110,11 +110,14 @@ def upcoming_keyed(conn: Connection) -> list[UpcomingKeyed]:
 
 _DUE_LATER: Final = """
     SELECT id, extract(epoch FROM next_run_at - clock_timestamp())::float8 FROM jobs
-    WHERE id = ANY (%(ids)s) AND status = 'picked' AND next_run_at > now()"""
+    WHERE id = ANY (%(ids)s) AND status = 'picked' AND (expires_at IS NULL OR expires_at > now())"""
 
 
 def due_later(conn: Connection, ids: Sequence[int]) -> dict[int, float]:
-    """Those of these jobs that were claimed ahead of their time, each with the seconds until it is due."""
+    """Those of these jobs that a start left picked, each with the seconds until it is due.
+
+    That is below zero for one that has become due since: it is not stale, and its start is to be asked for again.
+    """
     return dict(fetch_all(conn, _DUE_LATER, {"ids": list(ids)}))
 
 

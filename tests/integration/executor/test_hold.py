@@ -17,7 +17,7 @@ from scheduler.executor.hold import Hold
 from scheduler.executor.slots import Slots
 from scheduler.executor.starter import Starter
 from scheduler.executor.worker import Message, MessageWorker
-from scheduler.store import transitions
+from scheduler.store import backlog, transitions
 from scheduler.store.connection import Database
 from scheduler.store.intake import create_jobs
 from scheduler.store.reads import get_job
@@ -129,6 +129,16 @@ def test_what_comes_after_the_thread_has_left_is_handed_on_as_well(executor: Exe
     message = executor.worker.receive()
     assert message is not None
     assert sorted(message.ids) == ids
+
+
+def test_a_job_that_becomes_due_just_after_its_start_was_refused_is_not_forgotten(db: Database) -> None:
+    (due,) = claimed_ahead(db, 1, seconds=0)
+    (expired,) = claimed_ahead(db, 1, seconds=0)
+    with db.connection() as conn:
+        conn.execute("UPDATE jobs SET expires_at = now() WHERE id = %s", (expired,))
+        later = backlog.due_later(conn, [due, expired])
+    assert later.keys() == {due}
+    assert later[due] <= 0
 
 
 def test_a_job_due_now_overtakes_those_that_are_held(executor: Executor, db: Database) -> None:

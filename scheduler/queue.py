@@ -110,11 +110,6 @@ class Signals:
         with reaching_redis():
             return _read_capacity(self._redis)
 
-    def forget_queue(self, queue: str) -> None:
-        """Remove an empty queue that will not be used again from RQ's books; raises QueueUnavailable."""
-        with reaching_redis():
-            Queue(queue, connection=self._redis, serializer=JSONSerializer).delete()
-
     def close(self) -> None:
         self._redis.close()
 

@@ -98,7 +98,7 @@ CREATE UNIQUE INDEX jobs_concurrency_key ON jobs (owner_id, concurrency_key)
     WHERE concurrency_key IS NOT NULL AND lease_until IS NOT NULL;
 
 -- One row for every attempt that has ended. No foreign key: its check would lock the job's row once more
--- for each record; whatever removes a job removes its records in the same statement.
+-- for each record; whatever removes a job removes its records in the same transaction.
 CREATE TABLE executions (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job_id      bigint NOT NULL,

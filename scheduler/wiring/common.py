@@ -1,5 +1,8 @@
 """What all processes begin with: their logs, their servers, the schema."""
 
+import atexit
+import signal
+
 from scheduler.daemon import Backoff, Stop, follow_lifeline
 from scheduler.domain.errors import ConfigurationError, StoreUnavailable
 from scheduler.logs import configure_logs, get_log
@@ -19,6 +22,9 @@ def start(process: str, settings: Settings) -> Stop:
     """Set up this process; what it returns tells when to stop."""
     set_up_logs(process, settings)
     follow_lifeline()
+    # An interpreter that ends gives every signal its deadly default back, but for those that are ignored.
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        atexit.register(signal.signal, signum, signal.SIG_IGN)
     return Stop()
 
 

@@ -7,11 +7,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -102,6 +103,15 @@ class Node:
             return self.process.wait(within)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the {self.role} still runs after {within:g} s:\n{self.log}") from None
+
+    def exit_code_under(self, signum: signal.Signals, within: float) -> int:
+        """What it ends with, within that many seconds, when it is sent that signal all the while."""
+        expires = time.monotonic() + within
+        while time.monotonic() < expires:
+            self.process.send_signal(signum)  # none to a process whose exit code is known
+            with suppress(subprocess.TimeoutExpired):
+                return self.process.wait(0.001)
+        raise AssertionError(f"the {self.role} still runs after {within:g} s:\n{self.log}")
 
 
 @dataclass

@@ -90,6 +90,12 @@ def test_a_second_sigterm_hurries_a_process_that_hangs(cluster: Cluster, own: Ow
         assert [node.exit_code(LITTLE) for node in nodes] == [0, 0]
 
 
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_signals_that_come_to_the_very_end_do_not_change_the_exit_code(cluster: Cluster, signum: signal.Signals) -> None:
+    for node in cluster.start("picker", "executor", "monitor"):
+        assert node.exit_code_under(signum, LITTLE) == 0
+
+
 @pytest.mark.parametrize("kind", ["ledger_sleep", "ledger_sleep_process"])
 def test_honcho_ends_well_in_the_middle_of_a_task(cluster: Cluster, kind: str) -> None:
     """A short task ends and is recorded, a long one goes back at once: honcho kills what is left after five seconds."""

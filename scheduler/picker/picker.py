@@ -81,4 +81,4 @@ class Picker:
     def _step(self) -> float:
         for duty in self._upkeep:
             duty.step_if_due()
-        return min(self._recurring.step(), self._claim.step(), self._rescue_seconds)
+        return min(self._claim.step(), self._recurring.step(), self._rescue_seconds)  # claims first: jobs wait for them

@@ -50,7 +50,9 @@ def test_a_child_that_was_not_told_of_its_lease_begins_nothing(tmp_path: Path, c
         told.wait()
         return time.monotonic() + 60
 
-    child = ChildProcess(TaskType("leave_marker", Kind.PROCESS, Marker, leave_marker), Marker(path=marker), context, held_until)
+    child = ChildProcess(
+        TaskType("leave_marker", Kind.PROCESS, Marker, leave_marker), Marker(path=marker), context, held_until
+    )
     with ThreadPoolExecutor(1) as pool:
         answer: Future[object] = pool.submit(child.converse)
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scheduler.daemon import Stop, Wake, repeat
+from scheduler.daemon import Stop, Wake, keep_what_is_there, repeat
 from scheduler.logs import get_log
 from scheduler.picker.claim import Claim
 from scheduler.picker.expire import Expire
@@ -72,6 +72,7 @@ class Picker:
         wake_ups = Listener(self._config.redis_url, "wake", lambda _: self._wake.ring())
         wake_ups.start()
         self._stop.on_request(self._wake.ring)
+        keep_what_is_there()
         log.info("picker ready", poll_seconds=self._config.poll_seconds)
         repeat(self._stop, self._wake, self._step)
         wake_ups.stop()

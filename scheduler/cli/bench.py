@@ -97,7 +97,7 @@ def bench(api: Api, *, mode: str, wanted: int | None, as_json: bool) -> None:
         jobs = load.read()
         started = [job for job in jobs if job["started_at"]]
         late = [_milliseconds_late(job, chosen.since(load, job)) for job in started]
-    measured = {**(_rate(started) if mode == "throughput" else {}), "lateness_ms": _spread(late)}
+    measured: JsonObject = {**(_rate(started) if mode == "throughput" else {}), "lateness_ms": _spread(late)}
     is_exact = len(jobs) == count and all(job["status"] == "completed" and job["attempt"] == 1 for job in jobs)
     head: JsonObject = {"mode": mode, "jobs": count, "each_exactly_once": is_exact}
     result = head | measured | {"scheduler": __version__, "commit": commit()} | machine()

@@ -69,7 +69,7 @@ class Picker:
         )
 
     def run(self) -> None:
-        wake_ups = Listener(self._config.redis_url, "wake", lambda _: self._wake.ring())
+        wake_ups = Listener(self._config.redis_url, "wake", lambda _: self._wake_up())
         wake_ups.start()
         self._stop.on_request(self._wake.ring)
         keep_what_is_there()
@@ -78,6 +78,10 @@ class Picker:
         wake_ups.stop()
         self._outbox.close()
         log.info("picker stopped")
+
+    def _wake_up(self) -> None:
+        self._claim.expect_work()
+        self._wake.ring()
 
     def _step(self) -> float:
         for duty in self._upkeep:

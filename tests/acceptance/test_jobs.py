@@ -106,6 +106,7 @@ def test_a_hanging_attempt_is_cancelled_when_its_time_is_up(town: Cluster) -> No
 
 
 def test_a_busy_process_is_killed_when_its_time_is_up(town: Cluster) -> None:
+    town.reach(town.post_job("ledger_sleep_process"), "completed")  # the fork server has made its imports
     job_id = town.post_job("ledger_burn", timeout_seconds=2, max_attempts=1)
     pids = {town.entry(job_id, event).pid for event in ("start", "grandchild")}
     assert len(pids) == 2

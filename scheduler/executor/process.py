@@ -170,7 +170,7 @@ def _die_with_lease(deadline: "c_double") -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-class _Voice:
+class Voice:
     """The child's end of the pipe, for all its threads. Of progress only the latest is told, and not all the time."""
 
     def __init__(self, pipe: Connection) -> None:
@@ -207,7 +207,7 @@ def _child(pipe: Connection, deadline: "c_double", call: Call) -> None:
     os.setpgid(0, 0)
     _await_word(deadline)
     threading.Thread(target=_die_with_lease, args=(deadline,), name="lease", daemon=True).start()
-    voice = _Voice(pipe)
+    voice = Voice(pipe)
     context = TaskContext(
         job_id=call.job_id,
         attempt=call.attempt,

@@ -2,15 +2,17 @@
 
 import ctypes
 import json
+import multiprocessing
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pydantic import BaseModel
 
 from scheduler.domain.errors import PermanentError, RetryLater, TaskError
-from scheduler.executor.process import ChildProcess, ProcessDied
+from scheduler.executor.process import ChildProcess, ProcessDied, Voice
 from scheduler.executor.result import MAX_RESULT_BYTES, EncodedResult, encode_result
 from scheduler.tasks import TaskContext, task
 from scheduler.tasks.context import LOG_IS_FULL, MAX_LOG_LINES
@@ -158,3 +160,19 @@ def test_what_many_threads_say_arrives_whole_and_bounded(record: Record) -> None
     assert all(line.endswith(" says " + "x" * 20) for line in record.log[:-1])
     assert 1 <= len(record.progress) < 1_000  # of 16,000
     assert {message for _, message in record.progress} <= {"x" * 1_000, "done"}
+
+
+def test_messages_longer_than_a_pipe_takes_at_once_are_not_mixed_up() -> None:
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    voice, letters = Voice(theirs), "abcdefgh"
+
+    def repeat(letter: str) -> None:
+        for _ in range(20):
+            voice.say("log", letter * 100_000)
+
+    with ThreadPoolExecutor(len(letters)) as pool:
+        said = pool.map(repeat, letters)
+        heard = [ours.recv() for _ in range(20 * len(letters))]
+        assert [*said]
+    assert {word for word, _ in heard} == {"log"}
+    assert sorted(line for _, line in heard) == sorted(letter * 100_000 for letter in letters for _ in range(20))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+import uvloop
+
 from scheduler.domain.job import JsonObject
 from scheduler.tasks import TaskContext
 from scheduler.tasks.builtin import BuiltinConfig, builtin_tasks
@@ -69,7 +71,8 @@ class Bench:
             finally:
                 await self.registry.aclose()
 
-        return asyncio.run(alone())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as an executor's
+            return runner.run(alone())
 
 
 def untouched(outside: Path) -> bool:

@@ -7,6 +7,8 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from typing import cast
 
 import pytest
 from pydantic import BaseModel
@@ -164,7 +166,7 @@ def test_what_many_threads_say_arrives_whole_and_bounded(record: Record) -> None
 
 def test_messages_longer_than_a_pipe_takes_at_once_are_not_mixed_up() -> None:
     ours, theirs = multiprocessing.Pipe(duplex=False)
-    voice, letters = Voice(theirs), "abcdefgh"
+    voice, letters = Voice(cast("Connection", theirs)), "abcdefgh"
 
     def repeat(letter: str) -> None:
         for _ in range(20):

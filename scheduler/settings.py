@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -42,12 +43,14 @@ class Settings(BaseSettings):
 
     workspace_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     api_task_allow: CommaSeparated = ()
+    api_task_signing_secret: SecretStr = SecretStr("")
     smtp_host: str = "127.0.0.1"
     smtp_port: int = Field(default=25, ge=1, le=65535)
     smtp_username: str = ""
     smtp_password: SecretStr = SecretStr("")
     smtp_tls: Literal["none", "starttls", "tls"] = "none"
     smtp_from: str = "scheduler@localhost"
+    datasources: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict[str, SecretStr])
     task_modules: CommaSeparated = Field(
         default=(), validation_alias=AliasChoices("scheduler_task_modules", "task_modules")
     )
@@ -62,6 +65,22 @@ class Settings(BaseSettings):
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("datasources", mode="before")
+    @classmethod
+    def _read_json(cls, value: object) -> object:
+        try:
+            return json.loads(value or "{}") if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError("is not a JSON object of names and PostgreSQL URLs") from None
+
+    @field_validator("datasources")
+    @classmethod
+    def _sources_are_complete(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, url in value.items():
+            if not _is_complete(url.get_secret_value()):
+                raise ValueError(f"{name!r} is not a URL like postgresql://user:password@host:5432/database")
+        return value
 
     @field_validator("executor_queues")
     @classmethod
@@ -123,6 +142,15 @@ def _read_published(file: Path) -> dict[str, str]:
         return {str(name): str(url) for name, url in json.loads(file.read_text("utf-8")).items()}
     except (OSError, ValueError):
         return {}
+
+
+def _is_complete(url: str) -> bool:
+    """Whether a PostgreSQL URL leaves nothing to libpq's own environment, which may hold our credentials."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("postgresql", "postgres") and all((parts.username, parts.hostname, parts.path.strip("/")))
 
 
 def _environment_name(field: str) -> str:

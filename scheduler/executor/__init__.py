@@ -5,6 +5,7 @@ receiver.py   takes messages while there is room
 starter.py    picked jobs -> started attempts, never more than there are free slots
 hold.py       jobs claimed ahead of their time, until they are due
 run.py        one attempt, as a pipeline of named steps
+result.py     what a task returned, as JSON
 recorder.py   outcomes -> the database, by group commit
 heartbeat.py  leases kept while attempts live, and dropped when they may not
 executor.py   the life of the process, from start to drained

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from scheduler.daemon import die_with_parent
 from scheduler.domain.errors import PermanentError, RetryLater, TaskError
+from scheduler.executor.result import EncodedResult, encode_result
 from scheduler.tasks.context import TaskContext
 from scheduler.tasks.registry import Handler, TaskType
 
@@ -24,6 +25,7 @@ _LEASE_LOOK_SECONDS: Final = 0.1
 _UNTOLD: Final = 0.0
 """The deadline of a child whose executor has not yet told it of its lease."""
 _WORD_SECONDS: Final = 0.005
+_PROGRESS_SECONDS: Final = 0.1
 
 _FORKSERVER: Final = multiprocessing.get_context("forkserver")
 """Children come from a small clean process, not from an executor full of threads."""
@@ -130,8 +132,8 @@ class ChildProcess:
                     return PermanentError(message, type=word)
                 case ("failed", word, message):
                     return TaskError(message, type=word)
-                case (_, result):
-                    return result
+                case ("result", encoded):
+                    return None if encoded is None else EncodedResult(encoded)
                 case _:
                     raise EOFError
 
@@ -168,6 +170,35 @@ def _die_with_lease(deadline: "c_double") -> None:
     os.killpg(0, signal.SIGKILL)
 
 
+class Voice:
+    """The child's end of the pipe, for all its threads. Of progress only the latest is told, and not all the time."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._whole_message = threading.Lock()
+        self._progress: tuple[float, str | None] = (0.0, None)
+        self._progressed = threading.Event()
+        threading.Thread(target=self._tell, name="progress", daemon=True).start()
+
+    def say(self, *message: object) -> None:
+        with self._whole_message:
+            self._pipe.send(message)
+
+    def log(self, line: str) -> None:
+        self.say("log", line)
+
+    def progress(self, fraction: float, message: str | None) -> None:
+        self._progress = (fraction, message)
+        self._progressed.set()
+
+    def _tell(self) -> None:
+        with contextlib.suppress(OSError):  # the executor is gone
+            while self._progressed.wait():
+                self._progressed.clear()
+                self.say("progress", *self._progress)
+                time.sleep(_PROGRESS_SECONDS)
+
+
 def _child(pipe: Connection, deadline: "c_double", call: Call) -> None:
     _die_with_executor()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal: the executor decides
@@ -176,20 +207,22 @@ def _child(pipe: Connection, deadline: "c_double", call: Call) -> None:
     os.setpgid(0, 0)
     _await_word(deadline)
     threading.Thread(target=_die_with_lease, args=(deadline,), name="lease", daemon=True).start()
+    voice = Voice(pipe)
     context = TaskContext(
         job_id=call.job_id,
         attempt=call.attempt,
         max_attempts=call.max_attempts,
-        on_log=lambda line: pipe.send(("log", line)),
-        on_progress=lambda fraction, message: pipe.send(("progress", fraction, message)),
+        on_log=voice.log,
+        on_progress=voice.progress,
         is_cancelled=lambda: False,  # a cancelled process is killed
     )
     with contextlib.suppress(BrokenPipeError):  # the executor is gone, and so are we in a moment
         try:
             handler = cast("Handler", getattr(importlib.import_module(call.module), call.handler))
-            pipe.send(("result", handler(call.model.model_validate_json(call.data), context)))
+            result = handler(call.model.model_validate_json(call.data), context)
+            voice.say("result", encode_result(result))  # here, so that one that is too large never leaves us
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt too are failures of the attempt
-            pipe.send(_reported(error))
+            voice.say(*_reported(error))
 
 
 def _reported(error: BaseException) -> tuple[object, ...]:

@@ -6,13 +6,11 @@ it, or rescued its job, has written the record already.
 
 import asyncio
 import random
-import re
 import time
 import traceback
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-import orjson
 from pydantic import BaseModel
 
 from scheduler.domain.errors import InvalidInput, PermanentError, TaskError
@@ -20,15 +18,13 @@ from scheduler.domain.job import Attempt, Completed, Failed, JsonObject, Outcome
 from scheduler.domain.retry import next_delay
 from scheduler.domain.states import ExecutionStatus
 from scheduler.executor.invoke import invoke
+from scheduler.executor.result import encode_result
 from scheduler.tasks.context import TaskContext
 from scheduler.tasks.registry import Registry, TaskType
 from scheduler.tasks.text import cut, storable
 
-MAX_RESULT_BYTES: Final = 2 * 1024 * 1024
 _MAX_MESSAGE_BYTES: Final = 4 * 1024
 _MAX_TRACEBACK_BYTES: Final = 8 * 1024
-
-_ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(slots=True, eq=False)
@@ -167,28 +163,3 @@ def describe(error: Exception) -> JsonObject:
         "message": cut(storable(str(error)), _MAX_MESSAGE_BYTES),
         "traceback": cut(storable(trace), _MAX_TRACEBACK_BYTES),
     }
-
-
-def encode_result(result: object) -> str | None:
-    """A result as JSON text, None for none; raises PermanentError for one that cannot be kept."""
-    if result is None:
-        return None
-    try:
-        encoded = orjson.dumps(result, default=_plain)
-    except orjson.JSONEncodeError as error:
-        raise PermanentError(f"The task's result is not JSON: {error}.", type="invalid_result") from None
-    if len(encoded) > MAX_RESULT_BYTES:
-        raise PermanentError(
-            f"The task's result is {len(encoded)} bytes and a job keeps {MAX_RESULT_BYTES}: store it elsewhere, "
-            "and return where.",
-            type="result_too_large",
-        )
-    if _ESCAPED_NUL.search(encoded):
-        raise PermanentError("The task's result holds a NUL character, which cannot be stored.", type="invalid_result")
-    return encoded.decode()
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise TypeError(f"{type(value).__name__} is not JSON serializable")

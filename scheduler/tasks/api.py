@@ -11,11 +11,13 @@ from yarl import URL
 
 from scheduler.domain.errors import PermanentError, TaskError
 from scheduler.domain.job import JsonObject
+from scheduler.tasks import signature
 from scheduler.tasks.api_request import ApiCall
 from scheduler.tasks.api_response import read_result, unexpected
 from scheduler.tasks.context import TaskContext
 from scheduler.tasks.network import NetworkGuard
 from scheduler.tasks.registry import Kind, TaskType
+from scheduler.tasks.signature import Signer
 
 MAX_REDIRECTS: Final = 10
 CONNECT_SECONDS: Final = 15.0
@@ -27,23 +29,27 @@ _HARMLESS_HEADERS: Final = frozenset({"accept", "accept-encoding", "accept-langu
 class ApiTask:
     """The handler and the session that all its requests share, opened at the first one, on the running loop."""
 
-    def __init__(self, guard: NetworkGuard) -> None:
+    def __init__(self, guard: NetworkGuard, signer: Signer | None) -> None:
         self._guard = guard
+        self._signer = signer
         self._session: ClientSession | None = None
 
     async def call(self, data: ApiCall, context: TaskContext) -> JsonObject:
         """Make the request. Returns {"status", "headers", "body", "truncated"}; raises TaskError."""
-        url = data.target()
+        url, body = data.target(), data.payload()
+        headers = _headers(data, context)
+        if data.sign:
+            headers.update(self._signature(context, body or b""))
         what = f"{data.method} {url.origin()}"  # no credentials, and no path or query that may hold a token
         try:
             async with self._open_session().request(
                 data.method,
                 url,
-                headers=_headers(data, context),
-                data=data.payload(),
+                headers=headers,
+                data=body,
                 allow_redirects=data.follow_redirects,
                 max_redirects=MAX_REDIRECTS,
-                middlewares=(self._guard.bind, _keep_headers_home(url, data.headers)),
+                middlewares=(self._guard.bind, _keep_headers_home(url, [*data.headers, *signature.HEADERS])),
             ) as response:
                 result = await read_result(response, data.max_response_bytes)
         except (aiohttp.ClientError, TimeoutError, UnicodeError) as fault:
@@ -60,6 +66,13 @@ class ApiTask:
         if self._session is not None:
             await self._session.close()
 
+    def _signature(self, context: TaskContext, body: bytes) -> dict[str, str]:
+        if self._signer is None:
+            raise PermanentError(
+                "The request is to be signed and there is no secret: set API_TASK_SIGNING_SECRET.", type="signing"
+            )
+        return self._signer.headers(context.idempotency_key, body, datetime.now(UTC))
+
     def _open_session(self) -> ClientSession:
         if self._session is None or self._session.closed:
             self._session = ClientSession(
@@ -73,9 +86,9 @@ class ApiTask:
         return self._session
 
 
-def api_task(guard: NetworkGuard) -> TaskType:
-    """The type `api`, bound to a guard."""
-    api = ApiTask(guard)
+def api_task(guard: NetworkGuard, signer: Signer | None = None) -> TaskType:
+    """The type `api`, bound to a guard, and to what signs its requests."""
+    api = ApiTask(guard, signer)
     return TaskType(
         "api",
         Kind.ASYNC,

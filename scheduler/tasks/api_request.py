@@ -8,7 +8,8 @@ import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 from yarl import URL
 
-from scheduler.tasks.data import Line, TaskData, Text
+from scheduler.tasks import signature
+from scheduler.tasks.data import Line, TaskData, Text, example
 
 DEFAULT_RESPONSE_BYTES: Final = 64 * 1024
 MAX_RESPONSE_BYTES: Final = 1024 * 1024
@@ -71,7 +72,12 @@ Scalar = Text | int | float | bool
 
 
 class ApiCall(TaskData):
-    """An HTTP request. `json` and `body` exclude each other; sizes are in bytes, after decompression."""
+    """An HTTP request. `json` and `body` exclude each other; of the answer 64 KiB are kept unless said, 1 MiB at most,
+    after decompression. `sign` adds a signature after the Standard Webhooks specification."""
+
+    model_config = example(
+        {"url": "https://example.com/hook", "method": "POST", "json": {"hello": "world"}, "expected_status": [200, 202]}
+    )
 
     url: Annotated[Line, Field(min_length=1, max_length=8192), AfterValidator(_is_http_url)]
     method: Annotated[Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], BeforeValidator(_upper)] = (
@@ -84,11 +90,14 @@ class ApiCall(TaskData):
     expected_status: Status | Annotated[list[Status], Field(min_length=1)] = "2xx"
     follow_redirects: bool = False
     max_response_bytes: Annotated[int, Field(ge=0, le=MAX_RESPONSE_BYTES)] = DEFAULT_RESPONSE_BYTES
+    sign: bool = False
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "ApiCall":
         if self.has_json and self.body is not None:
             raise ValueError("give json or body, not both")
+        if self.sign and any(name.lower() in signature.HEADERS for name in self.headers):
+            raise ValueError(f"sign sets {', '.join(signature.HEADERS)}; leave them out of the headers")
         if URL(self.url).user is not None and "authorization" in map(str.lower, self.headers):
             raise ValueError("give the credentials in the URL or in the Authorization header, not in both")
         if self.has_json:

@@ -2,13 +2,15 @@
 
 from scheduler.domain.job import JsonObject
 from scheduler.tasks.context import TaskContext
-from scheduler.tasks.data import TaskData, WorkspacePath
+from scheduler.tasks.data import TaskData, WorkspacePath, example
 from scheduler.tasks.registry import Kind, TaskType
 from scheduler.tasks.workspace import Workspace
 
 
 class CreateFolder(TaskData):
     """The folder to make."""
+
+    model_config = example({"path": "reports/2026"})
 
     path: WorkspacePath
 

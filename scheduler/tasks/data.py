@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from scheduler.domain.job import JsonObject
+
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -12,6 +14,11 @@ class TaskData(BaseModel):
     """The data of a built-in type: unknown fields are refused, so that a typo is never silently lost."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def example(data: JsonObject) -> ConfigDict:
+    """A `model_config` that shows `data` among the `examples` of the model's JSON Schema."""
+    return ConfigDict(json_schema_extra={"examples": [data]})
 
 
 def _is_text(value: str) -> str:

@@ -13,9 +13,10 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from scheduler.tasks.data import Line, TaskData, Text
+from scheduler.tasks.data import Line, TaskData, Text, example
 
 MAX_RECIPIENTS: Final = 1_000
+MAX_ATTACHED_BYTES: Final = 25 * 1024 * 1024
 
 _ADDRESS: Final = re.compile(r"[^\s@<>()\[\]\\,;:\"]{1,64}@[^\s@<>()\[\]\\,;:\"_]{1,253}")
 _FOLD: Final = re.compile(r"\r\n(?=[ \t])")
@@ -69,7 +70,10 @@ class Attachment(TaskData):
 
 
 class SendEmail(TaskData):
-    """An e-mail. `to`, `cc` and `bcc` are one address or a list; `message` is the text, `html` its other form."""
+    """An e-mail. `to`, `cc` and `bcc` are one address or a list, 1,000 altogether; `message` is the text, `html` its
+    other form; attachments are 100 at most, and 25 MiB altogether."""
+
+    model_config = example({"to": "user@example.com", "subject": "Hello", "message": "Welcome."})
 
     to: Mailbox | Annotated[list[Mailbox], Field(min_length=1, max_length=MAX_RECIPIENTS)]
     cc: Mailboxes = Field(default_factory=list[Mailbox])
@@ -82,9 +86,11 @@ class SendEmail(TaskData):
     attachments: Annotated[list[Attachment], Field(default_factory=list[Attachment], max_length=100)]
 
     @model_validator(mode="after")
-    def _recipients_are_bounded(self) -> "SendEmail":
+    def _its_size_is_bounded(self) -> "SendEmail":
         if sum(len(_addresses(each)) for each in (self.to, self.cc, self.bcc)) > MAX_RECIPIENTS:
             raise ValueError(f"at most {MAX_RECIPIENTS} recipients")
+        if sum(len(each.content_base64) for each in self.attachments) > MAX_ATTACHED_BYTES / 3 * 4:
+            raise ValueError(f"attachments may have {MAX_ATTACHED_BYTES} bytes altogether: send a link instead")
         return self
 
     @model_validator(mode="after")

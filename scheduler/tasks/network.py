@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from aiohttp import ClientConnectorError, ClientHandlerType, ClientRequest, ClientResponse, TCPConnector
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from scheduler.domain.errors import PermanentError
@@ -35,14 +36,15 @@ class _AddressRefused(OSError):
 
 
 class NetworkGuard:
-    """Lets connections reach the public internet, and what the allow-list opens."""
+    """Lets connections reach the public internet, and what the allow-list opens, whatever the resolver answers."""
 
-    def __init__(self, allow: AllowList) -> None:
+    def __init__(self, allow: AllowList, resolver: AbstractResolver | None = None) -> None:
         self._allow = allow
+        self._resolver = resolver
 
     def connector(self) -> TCPConnector:
         """A connector whose every dial is judged; its requests go through `bind`, without which no name is opened."""
-        return TCPConnector(socket_factory=self._open_socket, limit=0)
+        return TCPConnector(socket_factory=self._open_socket, resolver=self._resolver, limit=0)
 
     async def bind(self, request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
         """aiohttp middleware, called for the request and for each redirect: ties the dials to the host they are for.

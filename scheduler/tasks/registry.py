@@ -91,6 +91,13 @@ def task(
     return declare
 
 
+def declared_task(handler: Handler) -> TaskType:
+    """The task type that a function was declared as; raises ConfigurationError when it was not."""
+    for found in _marked([handler]):
+        return found
+    raise ConfigurationError(f"{handler!r} declares no task: decorate it with @task(...).")
+
+
 class Registry:
     """The task types that this process knows, by name. Raises ConfigurationError when a name is declared twice."""
 

@@ -44,6 +44,9 @@ _ADVICE: Final = {
     errno.EPERM: "operation not permitted: let the executor's user write there",
     errno.EROFS: "the file system is read-only: choose another workspace root or mount it writable",
     errno.ENAMETOOLONG: "the name is too long for the file system: shorten it",
+    errno.EINVAL: "the file system does not take such a name: choose another",
+    errno.EILSEQ: "the file system does not take such a name: choose another",
+    errno.EFBIG: "the file would be larger than its file system or the executor's limits allow: write less",
     errno.ENOENT: "a folder of it was removed meanwhile",
 }
 
@@ -133,7 +136,9 @@ def _step(folder: int, name: str, *, place: Place, make: bool) -> tuple[int, boo
         return _enter(folder, name, place), False
     except FileNotFoundError:
         if not make:
-            raise refused(f"The folder {str(place)!r} does not exist: make it first, or set make_parents.") from None
+            raise refused(
+                f"The folder {str(place)!r} does not exist: make it first, or let write_file make_parents."
+            ) from None
     made = False
     with suppress(FileExistsError):  # someone else made it just now: as good
         os.mkdir(name, dir_fd=folder)

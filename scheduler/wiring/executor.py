@@ -28,13 +28,15 @@ def run_executor(settings: Settings) -> None:
         lease_seconds=settings.lease_seconds,
         grace_seconds=settings.shutdown_grace_seconds,
     )
-    registry = task_registry(settings)
+    reports = Database(database_url(settings), name="reports", max_size=1, timeout=10)  # leases never wait for them
+    registry = task_registry(settings, reports)
     preload(settings.task_modules)
     database = Database(database_url(settings), name="executor", max_size=4)
     if schema_is_there(database, stop):
         # The runner is not closed: that would wait for tasks that ignore their cancellation.
         asyncio.Runner(loop_factory=uvloop.new_event_loop).run(Executor(config, database, registry, stop).run())
     database.close()
+    reports.close()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # nor does it wait for threads that tasks left behind: all that matters is recorded

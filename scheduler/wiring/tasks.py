@@ -2,15 +2,25 @@
 
 import os
 import sys
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
 
+from scheduler.domain.errors import ConfigurationError
+from scheduler.domain.summary import JobsSummary
 from scheduler.settings import Settings
+from scheduler.store.connection import Database
+from scheduler.store.summary import summarise_for
 from scheduler.tasks.builtin import BuiltinConfig, builtin_tasks
+from scheduler.tasks.generate_report import Summarise, nothing_to_summarise
 from scheduler.tasks.registry import Registry, load_registry
-from scheduler.tasks.send_email import SmtpConfig
+from scheduler.tasks.smtp_pool import SmtpConfig
+
+_POSTGRESQL_PORT: Final = 5432
 
 
-def task_registry(settings: Settings) -> Registry:
-    """Every task type that this installation knows."""
+def task_registry(settings: Settings, reports: Database | None = None) -> Registry:
+    """Every task type that this installation knows. A process that runs them gives the pool that reports read from."""
     config = BuiltinConfig(
         workspace_roots=settings.workspaces,
         api_allow=settings.api_task_allow,
@@ -22,7 +32,36 @@ def task_registry(settings: Settings) -> Registry:
             tls=settings.smtp_tls,
             sender=settings.smtp_from,
         ),
+        api_signing_secret=settings.api_task_signing_secret.get_secret_value(),
+        datasources=_datasources(settings),
+        summarise=_summaries(reports) if reports else nothing_to_summarise,
     )
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # where .env lies, SCHEDULER_TASK_MODULES is found, too
     return load_registry(builtin_tasks(config), settings.task_modules)
+
+
+def _summaries(database: Database) -> Summarise:
+    def summarise(job_id: int, window: timedelta) -> JobsSummary | None:
+        with database.connection() as connection:
+            return summarise_for(connection, job_id, window)
+
+    return summarise
+
+
+def _datasources(settings: Settings) -> dict[str, str]:
+    """The databases that tasks may read; raises ConfigurationError for one that is reached as our own is."""
+    urls = {name: url.get_secret_value() for name, url in settings.datasources.items()}
+    own = _account(settings.database_url.get_secret_value())
+    for name, url in urls.items():
+        if _account(url) == own:
+            raise ConfigurationError(
+                f"DATASOURCES: {name!r} uses the scheduler's own account at PostgreSQL: "
+                "make one that may read what tasks shall read, and no more."
+            )
+    return urls
+
+
+def _account(url: str) -> tuple[str | None, str | None, int]:
+    parts = urlsplit(url)
+    return parts.username, parts.hostname, parts.port or _POSTGRESQL_PORT

@@ -3,6 +3,7 @@
 # redis-py leaves some of its arguments untyped.
 # pyright: reportUnknownMemberType=false
 
+import json
 import os
 import subprocess
 import sys
@@ -68,6 +69,17 @@ def test_api(town: Cluster, website: Website) -> None:
     assert job["result"]["status"] == 200
     (request,) = [each for each in website.requests if each["idempotency-key"] == f"job-{job['id']}"]
     assert request["x-scheduler-attempt"] == "1"
+
+
+def test_generate_report(town: Cluster) -> None:
+    town.reach(town.post_job("noop"), "completed")
+    job, _ = finished(
+        town,
+        town.post_job("generate_report", {"report": "jobs_summary", "path": "reports/jobs.json", "format": "json"}),
+    )
+    summary = json.loads(Path(job["result"]["path"]).read_text())
+    assert summary["task_types"]["noop"] >= 1
+    assert summary["status_counts"]["running"] >= 1  # the report itself
 
 
 @pytest.mark.parametrize("kind", ["ledger_sleep", "ledger_sleep_thread", "ledger_sleep_process"])

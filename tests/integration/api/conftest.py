@@ -12,7 +12,7 @@ from scheduler.queue import Listener, Signals
 from scheduler.store.connection import Database
 from scheduler.tasks.builtin import BuiltinConfig, builtin_tasks
 from scheduler.tasks.registry import Registry
-from scheduler.tasks.send_email import SmtpConfig
+from scheduler.tasks.smtp_pool import SmtpConfig
 from tests.eventually import eventually
 from tests.integration.api.calls import Api
 

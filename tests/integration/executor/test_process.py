@@ -62,7 +62,7 @@ def test_a_child_that_was_not_told_of_its_lease_begins_nothing(tmp_path: Path, c
             assert not marker.exists()
         finally:
             told.set()
-        assert answer.result(timeout=10) == "begun"
+        assert answer.result(timeout=10) == '"begun"'
     assert marker.read_text() == str(child.pid)
 
 

@@ -1,10 +1,10 @@
 """`create_folder` and `write_file` on a real file system: whole or not at all, and nothing outside the workspace."""
 
 import base64
+import errno
 import os
 import socket
 import stat
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,33 +14,9 @@ import pytest
 
 from scheduler.domain.errors import InvalidInput, PermanentError, TaskError
 from scheduler.domain.job import JsonObject
-from tests.integration.tasks.running import Bench
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "deep" / "workspace"
-
-
-@pytest.fixture
-def outside(tmp_path: Path) -> Path:
-    folder = tmp_path / "outside"
-    folder.mkdir()
-    (folder / "secret").write_text("secret")
-    return folder
-
-
-@pytest.fixture
-def bench(root: Path) -> Bench:
-    return Bench(roots=(root,))
-
-
-def untouched(outside: Path) -> bool:
-    return [each.name for each in outside.iterdir()] == ["secret"] and (outside / "secret").read_text() == "secret"
-
-
-def leftovers(root: Path) -> list[Path]:
-    return [*root.rglob(".scheduler-*")]
+from scheduler.tasks.files import MAX_FILE_BYTES
+from scheduler.tasks.write_file import MAX_CONTENT_BYTES
+from tests.integration.tasks.running import Bench, leftovers, untouched
 
 
 def test_a_folder_is_made_with_its_parents_and_again_is_a_success(bench: Bench, root: Path) -> None:
@@ -173,40 +149,6 @@ def test_nothing_outside_is_touched(
     assert leftovers(root) == []
 
 
-def test_a_link_that_is_swapped_in_meanwhile_leads_nowhere(bench: Bench, root: Path, outside: Path) -> None:
-    folder, parked = root / "a", root / "parked"
-    folder.mkdir(parents=True)
-    done = threading.Event()
-    swaps = 0
-
-    def swap() -> None:
-        nonlocal swaps
-        while not done.is_set():
-            folder.rename(parked)
-            folder.symlink_to(outside)
-            folder.unlink()
-            parked.rename(folder)
-            swaps += 1
-
-    swapper = threading.Thread(target=swap)
-    swapper.start()
-    outcomes = {"written": 0, "refused": 0}
-    try:
-        for _ in range(400):
-            try:
-                bench.run_alone("write_file", {"path": "a/x", "content": "x", "make_parents": False})
-                outcomes["written"] += 1
-            except TaskError:
-                outcomes["refused"] += 1
-    finally:
-        done.set()
-        swapper.join()
-    assert untouched(outside)
-    assert swaps > 0
-    assert outcomes["written"] > 0
-    assert (folder / "x").read_text() == "x"
-
-
 def test_only_regular_files_are_replaced(bench: Bench, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "folder").mkdir(parents=True)
     os.mkfifo(root / "fifo")
@@ -242,6 +184,53 @@ def test_a_full_disk_is_worth_another_attempt_and_leaves_the_old_file(
     assert not isinstance(caught.value, PermanentError)
     assert (root / "x").read_text() == "old"
     assert leftovers(root) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "advice"),
+    [
+        (errno.ENOSPC, TaskError, "disk is full"),
+        (errno.EDQUOT, TaskError, "quota"),
+        (errno.EIO, TaskError, "error"),
+        (errno.EROFS, PermanentError, "read-only"),
+        (errno.EACCES, PermanentError, "permission denied"),
+        (errno.EFBIG, PermanentError, "larger"),
+        (errno.EINVAL, PermanentError, "such a name"),
+        (errno.EILSEQ, PermanentError, "such a name"),
+    ],
+)
+def test_what_the_file_system_refuses_is_explained(
+    bench: Bench, root: Path, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[TaskError], advice: str
+) -> None:
+    root.mkdir(parents=True)
+    real = os.open
+
+    def refuse(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(code, os.strerror(code))
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(TaskError, match=advice) as caught:
+        bench.call("write_file", {"path": "x", "content": "new"})
+    assert (type(caught.value), caught.value.type) == (kind, "workspace")
+    assert [*root.iterdir()] == []
+
+
+def test_a_file_does_not_grow_without_end(bench: Bench, root: Path) -> None:
+    root.mkdir(parents=True)
+    with (root / "log").open("wb") as sparse:
+        sparse.truncate(MAX_FILE_BYTES)
+    with pytest.raises(PermanentError, match="grow beyond"):
+        bench.call("write_file", {"path": "log", "content": "x", "mode": "append"})
+    assert leftovers(root) == []
+    bench.call("write_file", {"path": "log", "content": "x"})
+    assert (root / "log").read_text() == "x"
+
+
+def test_content_has_a_limit(bench: Bench) -> None:
+    with pytest.raises(InvalidInput, match="in several parts"):
+        bench.call("write_file", {"path": "x", "content": "x" * (MAX_CONTENT_BYTES + 1)})
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ URL = "http://example.com/"
         {"url": URL, "max_response_bytes": -1},
         {"url": URL, "max_response_bytes": 10**9},
         {"url": URL, "sgin": True},
+        {"url": URL, "sign": True, "headers": {"Webhook-Id": "mine"}},
     ],
 )
 def test_what_cannot_be_sent_is_refused(data: JsonObject) -> None:

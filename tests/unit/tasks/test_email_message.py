@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from scheduler.domain.errors import ConfigurationError
 from scheduler.domain.job import JsonObject
 from scheduler.tasks.email_message import SendEmail, build_message, parsed
-from scheduler.tasks.send_email import SmtpConfig, send_email_task
+from scheduler.tasks.mailer import Mailer
+from scheduler.tasks.smtp_pool import SmtpConfig
 
 ENCODED_BREAK = "=?utf-8?q?a=0D=0ABcc:_x@example.com?="
 FRAGMENTS = st.sampled_from(
@@ -134,4 +135,4 @@ def test_ordinary_addresses_are_taken(address: str) -> None:
 
 def test_a_sender_that_is_no_address_is_a_wrong_setting() -> None:
     with pytest.raises(ConfigurationError, match="SMTP_FROM"):
-        send_email_task(SmtpConfig("localhost", 25, sender="nobody"))
+        Mailer(SmtpConfig("localhost", 25, sender="nobody"))

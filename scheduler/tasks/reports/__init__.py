@@ -1,0 +1,1 @@
+"""Reports as files: the same summary as CSV, JSON or HTML."""

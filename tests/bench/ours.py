@@ -29,7 +29,7 @@ def throughput(executors: int) -> Callable[[Stage, int], dict[str, Any]]:
     """A picker and that many executors on a deep backlog; what a job costs each of them, and their peak memory."""
 
     def run(stage: Stage, jobs: int) -> dict[str, Any]:
-        with stage.place() as place, _running(place, "api", "picker", *["executor"] * executors) as cluster:
+        with stage.place() as place, running(place, "api", "picker", *["executor"] * executors) as cluster:
             workers = cluster.nodes[1:]
             before = [_cpu_seconds(node) for node in workers]
             measured = _bench(cluster, "throughput", jobs)
@@ -46,7 +46,7 @@ def throughput(executors: int) -> Callable[[Stage, int], dict[str, Any]]:
 
 def lateness(stage: Stage, jobs: int) -> dict[str, Any]:
     """How late jobs start on an idle system: created for now, created for 3 s ahead, and 2,000 due at once."""
-    with stage.place() as place, _running(place, "api", "picker", "executor") as cluster:
+    with stage.place() as place, running(place, "api", "picker", "executor") as cluster:
         late = {mode: _bench(cluster, mode, count) for mode, count in (("immediate", 100), ("ahead", 50))}
         burst = _bench(cluster, "burst", 2_000)
     figures = {f"{mode} {p} ms": each["lateness_ms"][p] for mode, each in late.items() for p in ("p50", "p99")}
@@ -58,7 +58,7 @@ def api(stage: Stage, jobs: int) -> dict[str, Any]:
     create = post("/api/job", json.dumps({"task": {"type": "noop", "data": {}}}).encode())
     reads = itertools.cycle([get(f"/api/jobs/{number}") for number in range(1, _ROWS + 1)])
     figures: dict[str, Any] = {}
-    with stage.place() as place, _running(place, "api") as cluster:
+    with stage.place() as place, running(place, "api") as cluster:
         url = f"http://127.0.0.1:{cluster.settings['api_port']}"
         calls: tuple[tuple[str, Callable[[], bytes], int], ...] = (
             ("POST", lambda: create, 201),
@@ -74,7 +74,8 @@ def api(stage: Stage, jobs: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _running(place: Place, *roles: str) -> Generator[Cluster]:
+def running(place: Place, *roles: str) -> Generator[Cluster]:
+    """Processes of the scheduler in these roles, on a migrated database."""
     migrate(place.database_url)
     settings: dict[str, object] = {
         "log_level": "info",

@@ -25,9 +25,9 @@ _ENDS: Final[dict[str, tuple[int, int] | tuple[datetime, datetime]]] = {
 """Keys before and after all."""
 _LANES: Final = {
     "id": ("schedule_id", "task_type", "queue", "priority", "owner"),
-    "priority": ("priority",),
-    "scheduled_at": (),
-    "created_at": (),
+    "priority": ("priority", "task_type", "queue", "owner"),
+    "scheduled_at": ("task_type", "queue", "owner"),
+    "created_at": ("task_type", "queue", "owner"),
 }
 """For each order, the filters that an index has in front of it, the most selective first."""
 _RANGE: Final = ("scheduled_from", "scheduled_before")
@@ -85,10 +85,16 @@ class Listing:
 
     @property
     def start(self) -> Place:
-        """The place after which the page begins: where the page before ended, or one before all."""
+        """The place after which the page begins: where the page before ended, or one before all that are in range.
+
+        An index is entered at one place only: here, and so this must be as near as the range is.
+        """
         if self.request.after is not None:
             return Place(self.request.after.key, self.request.after.id)
         lowest, highest = _ENDS[_KEY_TYPES[self.request.sort.column]]
+        if self.request.sort.column == "scheduled_at":
+            lowest = self.all.parameters.get("scheduled_from", lowest)
+            highest = self.all.parameters.get("scheduled_before", highest)
         return Place(highest, MAX_ID) if self.request.sort.descends else Place(lowest, -1)
 
     @property
@@ -109,7 +115,7 @@ class Listing:
             settled_order=self._order("settled_id", down=down),
             reverse_order=self._order("settled_id", down=not down),
             beyond=self._beyond("id", "%(after_key)s", "%(after_id)s"),
-            settled_beyond=self._beyond("settled_id", "%(after_key)s", "%(after_id)s"),
+            found_beyond=sql.SQL("(key, id) {} (%(after_key)s, %(after_id)s)").format(sql.SQL("<" if down else ">")),
             lane_beyond=self._beyond("settled_id", "lane.after_key", "lane.after_id"),
             found_order=sql.SQL("key DESC, id DESC" if down else "key, id"),
             all=self.all.sql,

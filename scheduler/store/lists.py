@@ -38,15 +38,20 @@ def list_jobs(conn: Connection, caller: Caller, wanted: JobFilter, request: Page
     """
     listing = Listing.of(caller, wanted, request)
     with _one_view(conn):
-        total, is_estimate = count_list(conn, caller, wanted)
-        places, next_place = _places(conn, listing)
+        total = count_list(conn, caller, wanted)
+        if total.lacks_rest:
+            settled, gathered = _gather(conn, listing, listing.resting)
+            total = total.with_rest(settled)
+            places, next_place = _page(listing, gathered | _unsettled(conn, listing))
+        else:
+            places, next_place = _places(conn, listing)
         jobs = _jobs(conn, [place.id for place in places])
     return Page(
         items=jobs,
         number=request.number,
         limit=request.limit,
-        total=total,
-        total_is_estimate=is_estimate,
+        total=total.jobs,
+        total_is_estimate=total.is_estimate,
         next=next_place and Cursor(request.sort, next_place.key, next_place.id, page=request.number + 1),
     )
 
@@ -79,7 +84,13 @@ def _places(conn: Connection, listing: Listing) -> tuple[list[Place], Place | No
         seen = {place for place in places if not listing.is_after(place, horizon)}
         return listing.ordered(seen)[listing.request.offset :], horizon
     if lanes:
-        places |= _gather(conn, listing, {lane.status for lane in lanes})
+        _, gathered = _gather(conn, listing, list({lane.status for lane in lanes}))
+        places |= gathered
+    return _page(listing, places)
+
+
+def _page(listing: Listing, places: set[Place]) -> tuple[list[Place], Place | None]:
+    """The page among the first places of the list, and the place after which the next begins, if there is one."""
     page = listing.ordered(places)[listing.request.offset : listing.rows]
     limit = listing.request.limit
     return page[:limit], page[limit - 1] if len(page) > limit else None
@@ -164,7 +175,7 @@ def _walk(conn: Connection, listing: Listing, lanes: Sequence[_Lane], stretch: i
     )
     rows = conn.execute(listing.statement(_WALK), parameters).fetchall()
     matches = {Place(key, job_id) for _, job_id, key, matches, _ in rows if matches}
-    ends = [replace(lanes[lane], after=Place(key, job_id)) for lane, job_id, key, _, is_last in rows if is_last]
+    ends = [replace(lanes[int(lane)], after=Place(key, job_id)) for lane, job_id, key, _, is_last in rows if is_last]
     return matches, ends
 
 
@@ -181,17 +192,18 @@ def _lagging(listing: Listing, places: set[Place], lanes: Sequence[_Lane]) -> li
 _GATHER: Final = sql.SQL("""
     WITH found AS MATERIALIZED (  -- no order and no limit in here: they would tempt the planner into a long walk
         SELECT settled_id AS id, {settled_key} AS key FROM jobs
-        WHERE settled_as = ANY (%(resting)s::job_status[]) AND {lane} AND {remainder} AND {settled_beyond}
+        WHERE settled_as = ANY (%(resting)s::job_status[]) AND {lane} AND {remainder}
     )
-    SELECT id, key FROM found ORDER BY {found_order} LIMIT %(rows)s""")
+    SELECT total, id, key FROM (SELECT count(*) AS total FROM found) AS counted LEFT JOIN (
+        SELECT id, key FROM found WHERE {found_beyond} ORDER BY {found_order} LIMIT %(rows)s) AS page ON true""")
 
 _JOBS: Final = f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = ANY (%(ids)s)"
 
 
-def _gather(conn: Connection, listing: Listing, statuses: set[str]) -> set[Place]:
-    """The first matches of these statuses, of all that there are."""
+def _gather(conn: Connection, listing: Listing, statuses: Sequence[str]) -> tuple[int, set[Place]]:
+    """How many matches there are among jobs at rest in these statuses, and the first of them from the page on."""
     rows = conn.execute(listing.statement(_GATHER), listing.parameters(resting=list(statuses))).fetchall()
-    return {Place(key, job_id) for job_id, key in rows}
+    return rows[0][0], {Place(key, job_id) for _, job_id, key in rows if job_id is not None}
 
 
 def _jobs(conn: Connection, ids: Sequence[int]) -> list[Job]:

@@ -46,10 +46,10 @@ _INSERT: Final = """
                    CASE WHEN n > ended THEN now() + (n * 7919 % 2592000 + 3600) * interval '1 s'
                         WHEN n % 5 = 0 THEN least(now(), created_at + (n * 7919 % 604800) * interval '1 s')
                         ELSE created_at END AS scheduled_at
-            FROM (SELECT n, ended, CASE WHEN n > ended THEN now() - interval '1 hour' * ((%(jobs)s - n) / %(jobs)s::float8)
-                                   ELSE now() - interval '1 hour' - interval '365 days' * ((ended - n) / ended::float8) END
-                                   AS created_at
-                  FROM (SELECT n, %(jobs)s * 9 / 10 AS ended
+            FROM (SELECT n, ended,
+                         now() - interval '1 hour' - CASE WHEN n > ended THEN interval '1 hour' * (1 - n / jobs)
+                                                     ELSE interval '365 days' * (1 - n / ended) END AS created_at
+                  FROM (SELECT n, %(jobs)s::float8 AS jobs, %(jobs)s * 0.9::float8 AS ended
                         FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n) AS numbered) AS created
         ) AS standing
     ) AS ran, (SELECT string_to_array(

@@ -120,7 +120,8 @@ class Listing:
             found_order=sql.SQL("key DESC, id DESC" if down else "key, id"),
             all=self.all.sql,
             lane=self.lane.sql,
-            lane_day=sql.SQL(f"{DAY} = lane.day" if self.is_by_day else "true"),
+            to_walk=sql.SQL(f"{DAY} = lane.day") if self.is_by_day else self.lane.sql,
+            to_judge=(self.lane + self.remainder if self.is_by_day else self.remainder).sql,
             remainder=self.remainder.sql,
             **more,
         )

@@ -148,9 +148,9 @@ _WALK: Final = sql.SQL("""
     FROM unnest(%(statuses)s::job_status[], %(days)s::date[], %(keys)s::{key_type}[], %(ids)s::bigint[])
          WITH ORDINALITY AS lane(status, day, after_key, after_id, number)
     CROSS JOIN LATERAL (
-        SELECT settled_id AS id, {settled_key} AS key, {remainder} AS matches,
+        SELECT settled_id AS id, {settled_key} AS key, {to_judge} AS matches,
                row_number() OVER (ORDER BY {settled_order}) = %(stretch)s AS is_last
-        FROM jobs WHERE settled_as = lane.status AND {lane_day} AND {lane} AND {lane_beyond}
+        FROM jobs WHERE settled_as = lane.status AND {to_walk} AND {lane_beyond}
         ORDER BY {settled_order} LIMIT %(stretch)s) AS walk
     WHERE matches OR is_last""")
 

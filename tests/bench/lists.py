@@ -81,7 +81,7 @@ FILTERS: Final[dict[str, dict[str, Any]]] = {
     "queue of a quarter": {"queue": "mail"},
     "queue of one in 50,000": {"queue": "seldom"},
     "priority": {"priority": 5},
-    "schedule of one in 4,000": {"scheduleId": 14},
+    "schedule of one in 4,000": {"scheduleId": 13},
     "word of all": {"search": "example"},
     "word of a twelfth": {"search": "invoice"},
     "words of one in 10,000": {"search": "seldom seen"},
@@ -99,11 +99,11 @@ FILTERS: Final[dict[str, dict[str, Any]]] = {
     "failed in a week": {"status": "failed", "startDate": "-250", "endDate": "-244"},
     "task type in a week": {"taskType": "api", "startDate": "-250", "endDate": "-244"},
     "word in a week": {"search": "invoice", "startDate": "-250", "endDate": "-244"},
-    "failed of a queue": {"status": "failed", "queue": "mail"},
-    "task type of a queue": {"taskType": "api", "queue": "mail"},
+    "failed of a queue": {"status": "failed", "queue": "bulk"},
+    "task type of a queue": {"taskType": "api", "queue": "reports"},
     "failed with a word": {"status": "failed", "search": "invoice"},
     "task type with a rare word": {"taskType": "api", "search": "seldom seen"},
-    "schedule of a queue": {"scheduleId": 14, "queue": "mail"},
+    "schedule of a queue": {"scheduleId": 13, "queue": "mail"},
 }
 """Filters by what they match; a date is so many days from now."""
 

@@ -10,7 +10,7 @@ from granian.server import Server
 from scheduler import __version__
 from scheduler.api.app import Services, create_app
 from scheduler.api.services import LOOPBACK_HOSTS
-from scheduler.daemon import die_with_parent
+from scheduler.daemon import die_with_parent, keep_what_is_there
 from scheduler.domain.errors import ConfigurationError
 from scheduler.logs import get_log
 from scheduler.queue import Signals
@@ -62,6 +62,7 @@ def api_application() -> Flask:
             trusted_hosts=(*LOOPBACK_HOSTS, settings.api_host),
         )
     )
+    keep_what_is_there()
     log.info("api ready", address=f"http://{settings.api_host}:{settings.api_port}", accounts="none yet: loopback only")
     return app
 

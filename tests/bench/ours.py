@@ -15,9 +15,11 @@ from scheduler.store.migrate import migrate
 from tests.acceptance.cluster import Cluster, Node, free_port
 from tests.bench.http_load import get, post, rate
 from tests.bench.stage import Place, Stage
+from tests.chaos.fleet import family
 
 _ROOT: Final = Path(__file__).parents[2]
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
+ROLES: Final = ("api", "picker", "executor", "monitor")
 _CONNECTIONS: Final = 8
 _API_SECONDS: Final = 3.0
 _ROWS: Final = 100
@@ -25,20 +27,21 @@ _CONCURRENCY: Final = 500
 """Attempts that an executor runs at once: as many as PgQueuer takes in a batch."""
 
 
-def throughput(executors: int) -> Callable[[Stage, int], dict[str, Any]]:
-    """A picker and that many executors on a deep backlog; what a job costs each of them, and their peak memory."""
+def throughput(executors: int, pickers: int = 1) -> Callable[[Stage, int], dict[str, Any]]:
+    """So many processes on a deep backlog; what a job costs pickers and executors, and the peak memory of one."""
 
     def run(stage: Stage, jobs: int) -> dict[str, Any]:
-        with stage.place() as place, running(place, "api", "picker", *["executor"] * executors) as cluster:
+        roles = ("api", *["picker"] * pickers, *["executor"] * executors)
+        with stage.place() as place, running(place, *roles) as cluster:
             workers = cluster.nodes[1:]
-            before = [_cpu_seconds(node) for node in workers]
+            before = [cpu_seconds(node) for node in workers]
             measured = _bench(cluster, "throughput", jobs)
-            cost = [(_cpu_seconds(node) - since) / jobs * 1e6 for node, since in zip(workers, before, strict=True)]
+            cost = [(cpu_seconds(node) - since) / jobs * 1e6 for node, since in zip(workers, before, strict=True)]
             return {
                 "jobs/s": measured["jobs_per_second"],
-                "picker CPU us/job": cost[0],
-                "executors CPU us/job": sum(cost[1:]),
-                "peak MB": max(_peak_megabytes(node) for node in workers),
+                "pickers CPU us/job": sum(cost[:pickers]),
+                "executors CPU us/job": sum(cost[pickers:]),
+                "peak MB": max(peak_megabytes(node) for node in workers),
             }
 
     return run
@@ -74,14 +77,15 @@ def api(stage: Stage, jobs: int) -> dict[str, Any]:
 
 
 @contextmanager
-def running(place: Place, *roles: str) -> Generator[Cluster]:
-    """Processes of the scheduler in these roles, on a migrated database."""
+def running(place: Place, *roles: str, **settings: object) -> Generator[Cluster]:
+    """A cluster on a migrated database, with these processes."""
     migrate(place.database_url)
-    settings: dict[str, object] = {
+    settings = {
         "log_level": "info",
         "api_port": free_port(),
         "scheduler_task_modules": "",
         "executor_concurrency": _CONCURRENCY,
+        **settings,
     }
     with Cluster(place.database_url, place.redis_url, place.database_url, place.folder, settings) as cluster:
         cluster.start(*roles)
@@ -94,11 +98,13 @@ def _bench(cluster: Cluster, mode: str, jobs: int) -> dict[str, Any]:
     return json.loads(subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def _cpu_seconds(node: Node) -> float:
-    fields = Path(f"/proc/{node.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+def cpu_seconds(node: Node) -> float:
+    """What the process and its children have used."""
+    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in family(node.process.pid)]
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / _TICKS_PER_SECOND
 
 
-def _peak_megabytes(node: Node) -> float:
+def peak_megabytes(node: Node) -> float:
+    """The most memory that it ever held."""
     status = Path(f"/proc/{node.process.pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024

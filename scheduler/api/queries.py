@@ -65,7 +65,13 @@ class JobsFilter(Input):
     task_type: Annotated[str | None, Field(alias="taskType", max_length=100)] = None
     search: Annotated[
         str | None,
-        Field(min_length=1, max_length=200, description="Text in name, description or task; case does not matter."),
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Text in name, description or task; case does not matter. Without three letters or digits in"
+            " a row it has no index: when few jobs match, a page of a list may then have fewer than `limit` rows, or"
+            " none, and yet a `next_cursor` that goes on; `total` is an estimate.",
+        ),
     ] = None
     start_date: Annotated[
         RangeStart | None,

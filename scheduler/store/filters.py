@@ -50,6 +50,9 @@ class Conditions:
     def without(self, *names: str) -> "Conditions":
         return Conditions({name: each for name, each in self.fragments.items() if name not in names}, self.parameters)
 
+    def __add__(self, others: "Conditions") -> "Conditions":
+        return Conditions({**self.fragments, **others.fragments}, self.parameters)
+
     @property
     def sql(self) -> sql.Composed:
         """All of them at once; true when there are none."""

@@ -1,11 +1,13 @@
 """How many jobs a list has: exactly where that is cheap to know, and else about."""
 
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from scheduler.domain.listing import EXACT_COUNT
+from scheduler.domain.caller import Caller
+from scheduler.domain.listing import EXACT_COUNT, JobFilter, PageRequest, Sort
 from scheduler.store.connection import Connection
 from scheduler.store.listing import Listing
 
@@ -34,12 +36,6 @@ _SAMPLE: Final = sql.SQL("""
          ORDER BY {reverse_order} LIMIT %(sample)s)) AS each
     GROUP BY rest.status, each.is_first""")
 
-_COUNT_MATCHES: Final = sql.SQL("""
-    WITH found AS MATERIALIZED (
-        SELECT FROM jobs WHERE settled_as = ANY (%(resting)s::job_status[]) AND {lane} AND {remainder}
-    )
-    SELECT count(*) FROM found""")
-
 _ESTIMATE_MATCHES: Final = sql.SQL("""
     EXPLAIN (FORMAT JSON) SELECT FROM jobs
     WHERE settled_as = ANY (%(resting)s::job_status[]) AND {lane} AND {remainder}""")
@@ -51,27 +47,43 @@ _ESTIMATE_UNSETTLED: Final = sql.SQL("""
     EXPLAIN (FORMAT JSON) SELECT FROM jobs WHERE lease_until IS NULL AND NOT settled AND {all}""")
 
 
-def count_list(conn: Connection, listing: Listing) -> tuple[int, bool]:
-    """How many jobs the whole list has, and whether that is an estimate: never when they are up to EXACT_COUNT."""
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many jobs a list has, or only how many that are on their way, since those at rest are few: gather them."""
+
+    jobs: int
+    is_estimate: bool
+    lacks_rest: bool = False
+
+    def with_rest(self, jobs: int) -> "Total":
+        """The same with so many at rest."""
+        return Total(self.jobs + jobs, self.is_estimate or self.jobs + jobs > EXACT_COUNT)
+
+
+def count_list(conn: Connection, caller: Caller, wanted: JobFilter) -> Total:
+    """How many jobs the whole list has; no estimate as long as they are up to EXACT_COUNT."""
+    listing = Listing.of(caller, wanted, PageRequest(sort=_order_to_count_in(wanted)))
     live, waiting = _row(conn, listing, _COUNT_UNSETTLED, bound=EXACT_COUNT + 1)
-    if listing.remainder.fragments:
-        settled, is_estimate = _count_sampled(conn, listing)
-    else:
-        (settled,) = _row(conn, listing, _COUNT_LANE, bound=EXACT_COUNT + 1)
-        is_estimate = settled > EXACT_COUNT
-        if is_estimate:
-            settled = max(settled, _estimate(conn, listing, _ESTIMATE))
     if waiting > EXACT_COUNT:
         waiting = max(waiting, _estimate(conn, listing, _ESTIMATE_UNSETTLED))
-    total = settled + live + waiting
-    return total, is_estimate or total > EXACT_COUNT
+    moving = Total(live + waiting, is_estimate=waiting > EXACT_COUNT)
+    if listing.remainder.fragments:
+        return _with_sampled(conn, listing, moving)
+    (settled,) = _row(conn, listing, _COUNT_LANE, bound=EXACT_COUNT + 1)
+    return moving.with_rest(settled if settled <= EXACT_COUNT else max(settled, _estimate(conn, listing, _ESTIMATE)))
 
 
-def _count_sampled(conn: Connection, listing: Listing) -> tuple[int, bool]:
-    """The same for jobs at rest, where only a look at each tells whether it matches."""
+def _order_to_count_in(wanted: JobFilter) -> Sort:
+    """The order whose index covers most of the filters; the total is the same in each."""
+    is_ranged = wanted.scheduled_from is not None or wanted.scheduled_before is not None
+    return Sort.SCHEDULED_AT_DOWN if is_ranged else Sort.ID_DOWN
+
+
+def _with_sampled(conn: Connection, listing: Listing, moving: Total) -> Total:
+    """The total with jobs at rest of which only a look at each tells whether it matches."""
+    few = replace(moving, lacks_rest=True)
     if "search" not in listing.remainder.fragments and estimate_matches(conn, listing) <= EXACT_COUNT:
-        (settled,) = _row(conn, listing, _COUNT_MATCHES)
-        return settled, False
+        return few
     sampled = conn.execute(listing.statement(_SAMPLE), listing.parameters(sample=SAMPLE)).fetchall()
     whole = {status for status, is_first, rows, _ in sampled if is_first and rows < SAMPLE}
     counted = sum(matching for status, is_first, _, matching in sampled if is_first and status in whole)
@@ -80,14 +92,13 @@ def _count_sampled(conn: Connection, listing: Listing) -> tuple[int, bool]:
         if status not in whole:
             shares[status] = shares.get(status, 0.0) + matching / rows / 2
     if not shares:
-        return counted, False
+        return moving.with_rest(counted)
     expected = sum(
         round(share * _estimate(conn, listing, _ESTIMATE, resting=[status])) for status, share in shares.items()
     )
     if expected > 2 * EXACT_COUNT or not listing.is_indexed:
-        return counted + expected, True
-    (settled,) = _row(conn, listing, _COUNT_MATCHES, resting=list(shares))
-    return counted + settled, False
+        return replace(moving.with_rest(counted + expected), is_estimate=True)
+    return few
 
 
 def estimate_matches(conn: Connection, listing: Listing) -> int:

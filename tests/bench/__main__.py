@@ -15,7 +15,7 @@ import click
 from scheduler.cli.machine import commit, machine
 from scheduler.cli.terminal import table
 from scheduler.embedded import EmbeddedServers
-from tests.bench import bare, idle, others, ours, waiting
+from tests.bench import bare, idle, lists, others, ours, waiting
 from tests.bench.chart import bars
 from tests.bench.stage import Stage
 
@@ -31,6 +31,8 @@ class Contestant:
     group: str
     share: float
     run: Callable[[Stage, int], dict[str, Any]]
+    is_asked_for: bool = False
+    """Only when --only names it: it takes long."""
 
 
 CONTESTANTS: Final = (
@@ -45,6 +47,7 @@ CONTESTANTS: Final = (
     Contestant("RQ", "peers", 0.1, others.throughput("rq_peer.py", others.RQ)),
     Contestant("scheduler, lateness", "lateness", 1, ours.lateness),
     Contestant("scheduler, API", "api", 1, ours.api),
+    Contestant("scheduler, lists", "lists", 500, lists.lists, is_asked_for=True),
     Contestant("scheduler, idle", "idle", 1, idle.idle),
     *(Contestant(f"{slots} api tasks at once", "tasks", 0.5, waiting.api_tasks(slots)) for slots in (50, 100, 200)),
     *(
@@ -63,7 +66,7 @@ CONTESTANTS: Final = (
 def main(*, rounds: int, jobs: int, only: tuple[str, ...], quick: bool, plot: Path) -> None:
     """Measure this scheduler and its peers in turn, round after round. Prints a table, and JSON as the last line."""
     rounds, jobs = (1, 4_000) if quick else (rounds, jobs)
-    chosen = [each for each in CONTESTANTS if not only or each.group in only]
+    chosen = [each for each in CONTESTANTS if each.group in only or not (only or each.is_asked_for)]
     with tempfile.TemporaryDirectory(prefix="scheduler-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # the servers run under another account when we are root

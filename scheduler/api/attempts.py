@@ -4,6 +4,7 @@ from typing import Final
 
 from flask import Response
 
+from scheduler.api.access import Access
 from scheduler.api.identity import current_caller
 from scheduler.api.outputs import ExecutionOut, ExecutionsOut, Pagination
 from scheduler.api.queries import ExecutionsQuery, PageQuery
@@ -16,7 +17,7 @@ from scheduler.store.reads import find_executions, list_executions
 attempts: Final = Resource("executions", "What became of each attempt at a job.")
 
 
-@attempts.get("/api/jobs/<id:id>/executions", {200: ExecutionsOut}, problems=(404, 422, 503))
+@attempts.get("/api/jobs/<id:id>/executions", Access.READ, {200: ExecutionsOut}, problems=(404, 422, 503))
 def executions_of_job(path: ById, query: PageQuery) -> Response:
     """List a job's attempts.
 
@@ -27,7 +28,7 @@ def executions_of_job(path: ById, query: PageQuery) -> Response:
         return _answer(list_executions(conn, current_caller(), path.id, request))
 
 
-@attempts.get("/api/executions", {200: ExecutionsOut}, problems=(422, 503))
+@attempts.get("/api/executions", Access.READ, {200: ExecutionsOut}, problems=(422, 503))
 def executions(query: ExecutionsQuery) -> Response:
     """List attempts at any job.
 

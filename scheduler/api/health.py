@@ -5,6 +5,7 @@ from typing import Final
 
 from flask import Response
 
+from scheduler.api.access import Access
 from scheduler.api.outputs import CheckOut, HealthOut, ReadyOut
 from scheduler.api.resource import Resource, answer
 from scheduler.api.services import Services, services
@@ -17,13 +18,13 @@ health: Final = Resource("health", "For load balancers and supervisors.")
 _UNKNOWN_SCHEMA: Final = CheckOut(status="failed", detail="Not known as long as PostgreSQL is not right.")
 
 
-@health.get("/healthz", {200: HealthOut})
+@health.get("/healthz", Access.OPEN, {200: HealthOut})
 def healthz() -> Response:
     """Whether the process lives."""
     return answer(HealthOut(status="ok", version=services().version))
 
 
-@health.get("/readyz", {200: ReadyOut, 503: ReadyOut})
+@health.get("/readyz", Access.OPEN, {200: ReadyOut, 503: ReadyOut})
 def readyz() -> Response:
     """Whether PostgreSQL, Redis and the schema are right, each named."""
     postgresql = _check(_postgresql)

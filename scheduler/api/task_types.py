@@ -4,6 +4,7 @@ from typing import Final
 
 from flask import Response
 
+from scheduler.api.access import Access
 from scheduler.api.outputs import TaskTypeOut, TaskTypesOut
 from scheduler.api.resource import Resource, answer
 from scheduler.api.services import services
@@ -11,7 +12,7 @@ from scheduler.api.services import services
 task_types: Final = Resource("task types", "The kinds of work that a job can be.")
 
 
-@task_types.get("/api/task-types", {200: TaskTypesOut})
+@task_types.get("/api/task-types", Access.READ, {200: TaskTypesOut})
 def list_task_types() -> Response:
     """List the task types, each with the JSON Schema of its data."""
     registry = services().registry

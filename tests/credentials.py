@@ -15,7 +15,7 @@ SECRET: Final = "a-secret-for-tests-of-more-than-32-bytes"
 _HOUR: Final = 3600
 
 
-def access_token(role: Role = Role.ADMIN, *, account_id: int = 1, secret: str = SECRET, **claims: Any) -> str:
+def access_token(role: Role | str = Role.ADMIN, *, account_id: int = 1, secret: str = SECRET, **claims: Any) -> str:
     """A token good for an hour; `claims` in place of its own, None to leave one out. There need not be an account."""
     now = int(time.time())
     all_claims = {
@@ -23,7 +23,7 @@ def access_token(role: Role = Role.ADMIN, *, account_id: int = 1, secret: str = 
         "aud": AUDIENCE,
         "sub": str(account_id),
         "sid": 0,
-        "role": role.value,
+        "role": str(role),
         "jti": "test",
         "iat": now,
         "exp": now + _HOUR,

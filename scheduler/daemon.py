@@ -1,6 +1,7 @@
 """What every daemon shares: signals become a stop, steps repeat until then, and only the loop waits."""
 
 import ctypes
+import gc
 import os
 import random
 import select
@@ -78,6 +79,15 @@ def follow_lifeline() -> None:
     """End at once when the process that LIFELINE names ends, if it names one."""
     if pid := os.environ.get(LIFELINE):
         threading.Thread(target=_die_with, args=(int(pid),), name="lifeline", daemon=True).start()
+
+
+def keep_what_is_there() -> None:
+    """Spare the garbage collector all that start-up has made, which lives as long as the process.
+
+    To be called once, when ready: else each full collection reads it all, and stops every thread meanwhile.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class Worker(threading.Thread):

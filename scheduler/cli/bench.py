@@ -15,7 +15,7 @@ import click
 
 from scheduler import __version__
 from scheduler.cli.bench_load import Load
-from scheduler.cli.client import Api, url_option
+from scheduler.cli.client import Api, id_of, url_option
 from scheduler.cli.machine import commit, machine
 from scheduler.cli.terminal import plain, print_json, table
 from scheduler.domain.job import JsonObject, JsonValue
@@ -30,10 +30,11 @@ _APART_SECONDS: Final = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A way to put jobs in, and how many unless somebody says otherwise."""
+    """A way to put jobs in, how many unless somebody says otherwise, and what each is late against."""
 
     put: Callable[[Load, int], None]
     jobs: int
+    since: Callable[[Load, JsonObject], datetime]
 
 
 def _due_at_once(load: Load, count: int) -> None:
@@ -52,11 +53,19 @@ def _ahead(load: Load, count: int) -> None:
         time.sleep(_APART_SECONDS)
 
 
+def _scheduled(_: Load, job: JsonObject) -> datetime:
+    return _moment(job["scheduled_at"])
+
+
+def _answered(load: Load, job: JsonObject) -> datetime:
+    return load.answered_at()[id_of(job)]
+
+
 MODES: Final = {
-    "throughput": Mode(_due_at_once, 20_000),
-    "burst": Mode(_due_at_once, 2_000),
-    "immediate": Mode(_immediately, 100),
-    "ahead": Mode(_ahead, 100),
+    "throughput": Mode(_due_at_once, 20_000, _scheduled),
+    "burst": Mode(_due_at_once, 2_000, _scheduled),
+    "immediate": Mode(_immediately, 100, _answered),
+    "ahead": Mode(_ahead, 100, _scheduled),
 }
 
 
@@ -71,7 +80,7 @@ def bench(api: Api, *, mode: str, wanted: int | None, as_json: bool) -> None:
     \b
     throughput  jobs that do nothing, all due at one moment once all are in: from the first start to the last end
     burst       the same with few: how late the last one starts
-    immediate   one after the other, due at once: from created to started
+    immediate   one after the other, due at once: from the answer to the start
     ahead       one after the other, each due 3 s after it is created
 
     They go into the queue `bench` and are removed afterwards. Exit code 1 when not each job completed exactly once.
@@ -86,7 +95,9 @@ def bench(api: Api, *, mode: str, wanted: int | None, as_json: bool) -> None:
         chosen.put(load, count)
         load.wait()
         jobs = load.read()
-    measured = _figures(jobs, has_rate=mode == "throughput")
+        started = [job for job in jobs if job["started_at"]]
+        late = [_milliseconds_late(job, chosen.since(load, job)) for job in started]
+    measured: JsonObject = {**(_rate(started) if mode == "throughput" else {}), "lateness_ms": _spread(late)}
     is_exact = len(jobs) == count and all(job["status"] == "completed" and job["attempt"] == 1 for job in jobs)
     head: JsonObject = {"mode": mode, "jobs": count, "each_exactly_once": is_exact}
     result = head | measured | {"scheduler": __version__, "commit": commit()} | machine()
@@ -95,18 +106,20 @@ def bench(api: Api, *, mode: str, wanted: int | None, as_json: bool) -> None:
         sys.exit(1)
 
 
-def _figures(jobs: list[JsonObject], *, has_rate: bool) -> JsonObject:
-    """The numbers; a rate only where jobs were there to be done at any moment."""
-    done = [job for job in jobs if job["started_at"]]
-    starts, dues, ends = (
-        [_moment(job[name]) for job in done] for name in ("started_at", "scheduled_at", "completed_at")
-    )
-    late = sorted((start - due).total_seconds() * 1000 for start, due in zip(starts, dues, strict=True))
+def _rate(started: list[JsonObject]) -> JsonObject:
+    starts, ends = ([_moment(job[name]) for job in started] for name in ("started_at", "completed_at"))
     seconds = (max(ends) - min(starts)).total_seconds()
-    rate: JsonObject = {"jobs_per_second": round(len(done) / seconds, 1), "seconds": round(seconds, 3)}
+    return {"jobs_per_second": round(len(started) / seconds, 1), "seconds": round(seconds, 3)}
+
+
+def _milliseconds_late(job: JsonObject, since: datetime) -> float:
+    """A job that has started before its answer was read is not late."""
+    return max(0.0, (_moment(job["started_at"]) - since).total_seconds() * 1000)
+
+
+def _spread(late: list[float]) -> JsonObject:
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-    lateness: JsonObject = {name: round(late[round(share * (len(late) - 1))], 1) for name, share in shares.items()}
-    return {**(rate if has_rate else {}), "lateness_ms": lateness}
+    return {name: round(sorted(late)[round(share * (len(late) - 1))], 1) for name, share in shares.items()}
 
 
 def _moment(value: JsonValue) -> datetime:

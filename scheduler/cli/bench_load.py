@@ -25,6 +25,15 @@ _PATIENCE_SECONDS: Final = 60.0
 _ENDED: Final = frozenset({"completed", "failed", "cancelled"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """When a request was sent and answered, by this machine's clock, and its job created, by the database's."""
+
+    sent: datetime
+    answered: datetime
+    created: datetime
+
+
 @dataclass(slots=True)
 class Load:
     """Jobs that do nothing. Every call raises as Api's."""
@@ -34,6 +43,7 @@ class Load:
     due: datetime | None = None
     _behind: timedelta = timedelta()
     """What the clock of this machine has to be moved by to be the database's."""
+    _answers: "dict[int, _Answered]" = field(default_factory=dict[int, "_Answered"])
 
     @classmethod
     @contextmanager
@@ -65,7 +75,22 @@ class Load:
 
     def put_one(self, **options: float) -> None:
         """Put in one job."""
-        self.ids.append(id_of(self._create(options)))
+        sent = datetime.now(UTC)
+        job = self._create(options)
+        answered = _Answered(sent, datetime.now(UTC), datetime.fromisoformat(str(job["created_at"])))
+        self.ids.append(id_of(job))
+        self._answers[self.ids[-1]] = answered
+
+    def answered_at(self) -> dict[int, datetime]:
+        """When the answer to each `put_one` was here, by the database's clock.
+
+        Each job was created between its request and its answer: that bounds by how much the clocks differ, to 0 where
+        they are the same one, else to the nearest that fits.
+        """
+        least = max((each.created - each.answered for each in self._answers.values()), default=timedelta())
+        most = min((each.created - each.sent for each in self._answers.values()), default=timedelta())
+        behind = min(max(timedelta(), least), most)
+        return {job_id: each.answered + behind for job_id, each in self._answers.items()}
 
     def wait(self) -> None:
         """Wait until all have ended; raises Unavailable when none ended for long."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from scheduler.daemon import Stop
+from scheduler.daemon import Stop, keep_what_is_there
 from scheduler.domain.errors import QueueUnavailable, Unavailable
 from scheduler.domain.job import Attempt, AttemptKey, Completed, Failed, Outcome
 from scheduler.executor.heartbeat import Heartbeat
@@ -94,6 +94,7 @@ class Executor:
         threads = (self._recorder, self._heartbeat, self._presence, self._hold, self._receiver, cancellations)
         for thread in threads:
             thread.start()
+        keep_what_is_there()
         log.info("executor ready", worker=self._config.name, slots=self._slots.total)
         await stopping.wait()
         await self._drain()

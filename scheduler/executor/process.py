@@ -78,6 +78,10 @@ class ChildProcess:
         self._lock = threading.Lock()
         self._killed = False
 
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
     def converse(self) -> object:
         """Start the child, pass on what it logs and reports, and return or raise what it answers."""
         with self._lock:

@@ -32,6 +32,14 @@ class Claim:
         self._frontier = Frontier()
         self._full_look = Sparing()
         self._keyed_look = Sparing()
+        self._latest: str | None = None
+        self._was_told = False
+        self._has_looked = False
+
+    def expect_work(self) -> None:
+        """Somebody says that there is something to claim: the next step does not look where it is first, but tries the
+        queue that had some last. For any thread."""
+        self._was_told = True
 
     def step(self) -> float:
         """Claim from every queue with due jobs and room for them; the seconds until the next job is due, or 0
@@ -40,6 +48,11 @@ class Claim:
         return min(self._step_plain(), self._step_keyed())
 
     def _step_plain(self) -> float:
+        if self._was_told and self._has_looked:  # every other time at most: other queues may have work, too
+            self._was_told = self._has_looked = False
+            if self._latest is not None and self._claim(self._latest):
+                return 0.0
+        self._has_looked = True
         waiting, look_again_in = self._look()
         due = dict.fromkeys(each.queue for each in waiting if each.seconds <= 0)
         if sum(self._claim(queue) for queue in due):
@@ -93,6 +106,8 @@ class Claim:
                 starts=self._frontier.starts(queue),
             )
         self._frontier.advance(queue, claimed)
+        if claimed:
+            self._latest = queue
         return self._push(queue, claimed)
 
     def _step_keyed(self) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scheduler.daemon import Stop, Wake, repeat
+from scheduler.daemon import Stop, Wake, keep_what_is_there, repeat
 from scheduler.logs import get_log
 from scheduler.picker.claim import Claim
 from scheduler.picker.expire import Expire
@@ -69,16 +69,21 @@ class Picker:
         )
 
     def run(self) -> None:
-        wake_ups = Listener(self._config.redis_url, "wake", lambda _: self._wake.ring())
+        wake_ups = Listener(self._config.redis_url, "wake", lambda _: self._wake_up())
         wake_ups.start()
         self._stop.on_request(self._wake.ring)
+        keep_what_is_there()
         log.info("picker ready", poll_seconds=self._config.poll_seconds)
         repeat(self._stop, self._wake, self._step)
         wake_ups.stop()
         self._outbox.close()
         log.info("picker stopped")
 
+    def _wake_up(self) -> None:
+        self._claim.expect_work()
+        self._wake.ring()
+
     def _step(self) -> float:
         for duty in self._upkeep:
             duty.step_if_due()
-        return min(self._recurring.step(), self._claim.step(), self._rescue_seconds)
+        return min(self._claim.step(), self._recurring.step(), self._rescue_seconds)  # claims first: jobs wait for them

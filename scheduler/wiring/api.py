@@ -12,7 +12,7 @@ from scheduler import __version__
 from scheduler.api.app import Services, create_app
 from scheduler.api.limits import require_readable
 from scheduler.api.tokens import Tokens
-from scheduler.daemon import die_with_parent
+from scheduler.daemon import die_with_parent, keep_what_is_there
 from scheduler.logs import get_log
 from scheduler.queue import Signals
 from scheduler.settings import Settings, find_settings
@@ -66,6 +66,7 @@ def api_application() -> Flask:
             trusted_proxies=tuple(ip_network(each) for each in settings.trusted_proxies),
         )
     )
+    keep_what_is_there()
     if (admin := first_admin(settings)) is not None:
         threading.Thread(target=create_when_possible, args=(database, admin), name="first admin", daemon=True).start()
     log.info("api ready", address=f"http://{settings.api_host}:{settings.api_port}")

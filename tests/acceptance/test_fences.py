@@ -62,6 +62,21 @@ def test_an_attempt_that_a_blocked_loop_could_not_begin_in_time_never_begins(clu
     assert cluster.outcomes(blocker) == [(1, "completed")]
 
 
+def test_an_attempt_begins_only_in_the_first_half_of_its_lease(cluster: Cluster) -> None:
+    """The lease would still be held when the loop is free, but might not be any more when the handler is under way."""
+    lease = 8.0
+    _, late = cluster.start("picker", "executor", lease_seconds=lease)
+    blocker = cluster.create("ledger_block", {"seconds": [lease * 0.8]}, timeout_seconds=3600)
+    cluster.entry(blocker, "start")
+    job_id = cluster.create("ledger_sleep", {"seconds": [0]}, max_attempts=9)
+    cluster.reach(job_id, "running")
+    cluster.entry(blocker, "end")
+    eventually(lambda: "not begun" in late.log, SLACK, what="an executor that says so")
+    cluster.reach(job_id, "completed", within=lease + SLACK)
+    assert len(cluster.entries(job_id)) == 2  # start and end
+    assert_lost_and_completed(cluster, job_id)
+
+
 # ── SIGSTOP ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

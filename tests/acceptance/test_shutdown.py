@@ -91,7 +91,7 @@ def test_a_second_sigterm_hurries_a_process_that_hangs(cluster: Cluster, own: Ow
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_signals_that_come_to_the_very_end_do_not_change_the_exit_code(cluster: Cluster, signum: signal.Signals) -> None:
+def test_signals_that_come_at_the_very_end_change_no_exit_code(cluster: Cluster, signum: signal.Signals) -> None:
     for node in cluster.start("picker", "executor", "monitor"):
         assert node.exit_code_under(signum, LITTLE) == 0
 

@@ -15,7 +15,7 @@ import click
 from scheduler.cli.machine import commit, machine
 from scheduler.cli.terminal import table
 from scheduler.embedded import EmbeddedServers
-from tests.bench import bare, others, ours
+from tests.bench import bare, idle, others, ours, waiting
 from tests.bench.chart import bars
 from tests.bench.stage import Stage
 
@@ -45,6 +45,12 @@ CONTESTANTS: Final = (
     Contestant("RQ", "peers", 0.1, others.throughput("rq_peer.py", others.RQ)),
     Contestant("scheduler, lateness", "lateness", 1, ours.lateness),
     Contestant("scheduler, API", "api", 1, ours.api),
+    Contestant("scheduler, idle", "idle", 1, idle.idle),
+    *(Contestant(f"{slots} api tasks at once", "tasks", 0.5, waiting.api_tasks(slots)) for slots in (50, 100, 200)),
+    *(
+        Contestant(f"{pickers} pickers, {executors} executors", "scaling", 1, ours.throughput(executors, pickers))
+        for pickers, executors in ((1, 1), (1, 2), (1, 4), (2, 1), (2, 2), (2, 4), (4, 1), (4, 2), (4, 4))
+    ),
 )
 
 

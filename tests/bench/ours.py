@@ -19,6 +19,7 @@ from tests.credentials import access_token
 
 _ROOT: Final = Path(__file__).parents[2]
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
+ROLES: Final = ("api", "picker", "executor", "monitor")
 _CONNECTIONS: Final = 8
 _API_SECONDS: Final = 3.0
 _ROWS: Final = 100
@@ -26,20 +27,21 @@ _CONCURRENCY: Final = 500
 """Attempts that an executor runs at once: as many as PgQueuer takes in a batch."""
 
 
-def throughput(executors: int) -> Callable[[Stage, int], dict[str, Any]]:
-    """A picker and that many executors on a deep backlog; what a job costs each of them, and their peak memory."""
+def throughput(executors: int, pickers: int = 1) -> Callable[[Stage, int], dict[str, Any]]:
+    """So many processes on a deep backlog; what a job costs pickers and executors, and the peak memory of one."""
 
     def run(stage: Stage, jobs: int) -> dict[str, Any]:
-        with stage.place() as place, _running(place, "api", "picker", *["executor"] * executors) as cluster:
+        roles = ("api", *["picker"] * pickers, *["executor"] * executors)
+        with stage.place() as place, running(place, *roles) as cluster:
             workers = cluster.nodes[1:]
-            before = [_cpu_seconds(node) for node in workers]
+            before = [cpu_seconds(node) for node in workers]
             measured = _bench(cluster, "throughput", jobs)
-            cost = [(_cpu_seconds(node) - since) / jobs * 1e6 for node, since in zip(workers, before, strict=True)]
+            cost = [(cpu_seconds(node) - since) / jobs * 1e6 for node, since in zip(workers, before, strict=True)]
             return {
                 "jobs/s": measured["jobs_per_second"],
-                "picker CPU us/job": cost[0],
-                "executors CPU us/job": sum(cost[1:]),
-                "peak MB": max(_peak_megabytes(node) for node in workers),
+                "pickers CPU us/job": sum(cost[:pickers]),
+                "executors CPU us/job": sum(cost[pickers:]),
+                "peak MB": max(peak_megabytes(node) for node in workers),
             }
 
     return run
@@ -47,7 +49,7 @@ def throughput(executors: int) -> Callable[[Stage, int], dict[str, Any]]:
 
 def lateness(stage: Stage, jobs: int) -> dict[str, Any]:
     """How late jobs start on an idle system: created for now, created for 3 s ahead, and 2,000 due at once."""
-    with stage.place() as place, _running(place, "api", "picker", "executor") as cluster:
+    with stage.place() as place, running(place, "api", "picker", "executor") as cluster:
         late = {mode: _bench(cluster, mode, count) for mode, count in (("immediate", 100), ("ahead", 50))}
         burst = _bench(cluster, "burst", 2_000)
     figures = {f"{mode} {p} ms": each["lateness_ms"][p] for mode, each in late.items() for p in ("p50", "p99")}
@@ -59,7 +61,7 @@ def api(stage: Stage, jobs: int) -> dict[str, Any]:
     create = post("/api/job", json.dumps({"task": {"type": "noop", "data": {}}}).encode())
     reads = itertools.cycle([get(f"/api/jobs/{number}") for number in range(1, _ROWS + 1)])
     figures: dict[str, Any] = {}
-    with stage.place() as place, _running(place, "api") as cluster:
+    with stage.place() as place, running(place, "api") as cluster:
         url = f"http://127.0.0.1:{cluster.settings['api_port']}"
         calls: tuple[tuple[str, Callable[[], bytes], int], ...] = (
             ("POST", lambda: create, 201),
@@ -75,13 +77,15 @@ def api(stage: Stage, jobs: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _running(place: Place, *roles: str) -> Generator[Cluster]:
+def running(place: Place, *roles: str, **settings: object) -> Generator[Cluster]:
+    """A cluster on a migrated database, with these processes."""
     migrate(place.database_url)
-    settings: dict[str, object] = {
+    settings = {
         "log_level": "info",
         "api_port": free_port(),
         "scheduler_task_modules": "",
         "executor_concurrency": _CONCURRENCY,
+        **settings,
     }
     with Cluster(place.database_url, place.redis_url, place.database_url, place.folder, settings) as cluster:
         cluster.start(*roles)
@@ -95,11 +99,13 @@ def _bench(cluster: Cluster, mode: str, jobs: int) -> dict[str, Any]:
     return json.loads(subprocess.run(command, cwd=_ROOT, env=environment, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def _cpu_seconds(node: Node) -> float:
+def cpu_seconds(node: Node) -> float:
+    """What the process has used."""
     fields = Path(f"/proc/{node.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
-def _peak_megabytes(node: Node) -> float:
+def peak_megabytes(node: Node) -> float:
+    """The most memory that it ever held."""
     status = Path(f"/proc/{node.process.pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -280,15 +280,13 @@ def _freezes_by_run(evidence: Evidence) -> dict[tuple[int, int], list[Freeze]]:
 
 
 def _excuse(first: Entry, second: Entry, freezes: Iterable[Freeze]) -> Freeze | None:
-    """The freeze in which `first` stood still itself when it was replaced."""
-    return next(
-        (
-            each
-            for each in freezes
-            if first.pid in each.pids
-            and each.since <= second.started
-            and first.started <= each.since <= first.seen
-            and each.until <= first.seen
-        ),
-        None,
+    """The last freeze in which `first` stood still itself before it found that it was replaced."""
+    stood_still = (
+        each
+        for each in freezes
+        if first.pid in each.pids
+        and each.since <= second.started
+        and first.started <= each.since <= first.seen
+        and each.until <= first.seen
     )
+    return max(stood_still, key=lambda each: each.until, default=None)

@@ -1,0 +1,37 @@
+"""What it costs when nothing is to be done: processor, memory, and statements to PostgreSQL."""
+
+import time
+from typing import Any, Final
+
+import psycopg
+
+from tests.bench.ours import ROLES, cpu_seconds, peak_megabytes, running
+from tests.bench.stage import Place, Stage
+
+_SETTLE_SECONDS: Final = 15.0
+"""A backend counts what it did at the latest ten seconds after it fell idle."""
+_SECONDS: Final = 40.0
+
+
+def idle(stage: Stage, jobs: int) -> dict[str, Any]:
+    """All four processes with empty tables: per cent of a core and MB of each, statements a second of all together."""
+    with stage.place() as place, running(place, *ROLES) as cluster:
+        time.sleep(_SETTLE_SECONDS)
+        began, statements = time.monotonic(), _transactions(place)
+        before = [cpu_seconds(node) for node in cluster.nodes]
+        time.sleep(_SECONDS)
+        seconds = time.monotonic() - began
+        used = [cpu_seconds(node) - since for node, since in zip(cluster.nodes, before, strict=True)]
+        figures = {"statements/s": (_transactions(place) - statements) / seconds}
+        for node, each in zip(cluster.nodes, used, strict=True):
+            figures |= {f"{node.role} CPU %": each / seconds * 100, f"{node.role} MB": peak_megabytes(node)}
+    return figures
+
+
+def _transactions(place: Place) -> int:
+    """Each statement of an idle process is a transaction of its own."""
+    with psycopg.connect(place.database_url) as conn:
+        row = conn.execute(
+            "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
+    return row[0] if row else 0

@@ -22,7 +22,7 @@ from scheduler.store.sessions import recently_revoked
 
 LAG_SECONDS: Final = 3.0
 """So much later, at the most, an API process learns that a log-in or a key was revoked."""
-_KEYS_KEPT: Final = 1_000
+_BELIEVED_AT_ONCE: Final = 1_000
 
 
 def authenticate(app: Flask, access: Mapping[str, Access]) -> None:
@@ -55,7 +55,7 @@ class Proofs:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._keys: OrderedDict[bytes, tuple[Identity, float]] = OrderedDict()
+        self._believed: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
         self._revoked: frozenset[int] = frozenset()
         self._revoked_until = 0.0
         self._lock = threading.Lock()
@@ -65,35 +65,22 @@ class Proofs:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.isascii():
             raise _refusal("Log in, or send an API key: this needs the header Authorization: Bearer <token>.")
-        token = token.strip()
-        if token.startswith(KEY_MARK):
-            return self._of_key(services, token)
-        return self._of_access_token(services, token)
-
-    def _of_access_token(self, services: Services, token: str) -> Identity:
-        try:
-            identity = services.tokens.read(token)
-        except BadToken as fault:
-            raise _refusal(str(fault)) from None
-        if identity.session_id in self._recently_revoked(services):
+        identity = self._of_token(services, token.strip())
+        if identity.session_id is not None and identity.session_id in self._recently_revoked(services):
             raise _refusal("This log-in is over: log in again.")
         return identity
 
-    def _of_key(self, services: Services, key: str) -> Identity:
-        key_hash = hash_of(key)
-        known = self._keys.get(key_hash)
-        if known is not None and self._clock() < known[1]:
-            return known[0]
+    def _of_token(self, services: Services, token: str) -> Identity:
+        known = self._believed.get(token)
         asked = self._clock()
-        with services.database.connection() as conn:
-            identity = identify(conn, prefix=prefix_of(key), key_hash=key_hash)
+        if known is not None and asked < known[1]:
+            return known[0]
+        identity = _of_key(services, token) if token.startswith(KEY_MARK) else _of_access_token(services, token)
         with self._lock:
-            self._keys.pop(key_hash, None)
-            if identity is None:
-                raise _refusal("This API key is unknown, expired or removed, or its account is not active.")
-            self._keys[key_hash] = (identity, asked + LAG_SECONDS)
-            if len(self._keys) > _KEYS_KEPT:
-                self._keys.popitem(last=False)
+            self._believed[token] = (identity, asked + LAG_SECONDS)
+            self._believed.move_to_end(token)
+            if len(self._believed) > _BELIEVED_AT_ONCE:
+                self._believed.popitem(last=False)
         return identity
 
     def _recently_revoked(self, services: Services) -> frozenset[int]:
@@ -105,6 +92,21 @@ class Proofs:
                 with suppress(Unavailable), services.database.connection() as conn:
                     self._revoked = recently_revoked(conn, seconds=GOOD_FOR_SECONDS)
             return self._revoked
+
+
+def _of_access_token(services: Services, token: str) -> Identity:
+    try:
+        return services.tokens.read(token)
+    except BadToken as fault:
+        raise _refusal(str(fault)) from None
+
+
+def _of_key(services: Services, key: str) -> Identity:
+    with services.database.connection() as conn:
+        identity = identify(conn, prefix=prefix_of(key), key_hash=hash_of(key))
+    if identity is None:
+        raise _refusal("This API key is unknown, expired or removed, or its account is not active.")
+    return identity
 
 
 def _refusal(why: str) -> Unauthorized:

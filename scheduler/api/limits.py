@@ -1,7 +1,7 @@
 """How often one may ask: counted in Redis for all API processes together, in each one's memory while Redis is away."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from flask import Flask, g, request
 from flask_limiter import ApplicationLimit, Limiter
@@ -21,6 +21,8 @@ _TIMEOUT_SECONDS: Final = 1
 def limit(app: Flask, services: Services, access: Mapping[str, Access]) -> None:
     """Refuse what goes beyond LOG_INS from an address, or beyond the services' rate limit from an account."""
 
+    has_account_limit = bool(services.rate_limit)
+
     def asks_without_proof() -> bool:
         return request.path.startswith("/api/") and access.get(request.endpoint or "") is Access.OPEN
 
@@ -29,15 +31,16 @@ def limit(app: Flask, services: Services, access: Mapping[str, Access]) -> None:
             LOG_INS, key_function=client_address, scope="address", exempt_when=lambda: not asks_without_proof()
         )
     ]
-    if services.rate_limit:
+    if has_account_limit:
         require_readable(services.rate_limit)
         limits.append(
             ApplicationLimit(
                 services.rate_limit, key_function=_account, scope="account", exempt_when=lambda: "identity" not in g
             )
         )
-    Limiter(
+    _Limiter(
         client_address,
+        lambda: has_account_limit or asks_without_proof(),
         app=app,
         application_limits=[*limits],
         storage_uri=services.redis_url,
@@ -47,6 +50,18 @@ def limit(app: Flask, services: Services, access: Mapping[str, Access]) -> None:
         retry_after="delta-seconds",
         key_prefix="scheduler",
     )
+
+
+class _Limiter(Limiter):
+    """Looks only at requests that may have a limit: looking costs each one a good part of what it costs in all."""
+
+    def __init__(self, key_func: Callable[[], str], may_be_limited: Callable[[], bool], **options: Any) -> None:
+        self._may_be_limited = may_be_limited
+        super().__init__(key_func, **options)
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
+        if self._may_be_limited():
+            super()._check_request_limit(callable_name, in_middleware)
 
 
 def require_readable(rate_limit: str) -> None:

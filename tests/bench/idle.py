@@ -1,12 +1,15 @@
 """What it costs when nothing is to be done: processor, memory, and statements to PostgreSQL."""
 
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 
-from tests.bench.ours import ROLES, cpu_seconds, peak_megabytes, running
+from tests.acceptance.cluster import Node
+from tests.bench.ours import ROLES, cpu_seconds, running
 from tests.bench.stage import Place, Stage
+from tests.chaos.fleet import family
 
 _SETTLE_SECONDS: Final = 15.0
 """A backend counts what it did at the latest ten seconds after it fell idle."""
@@ -24,7 +27,7 @@ def idle(stage: Stage, jobs: int) -> dict[str, Any]:
         used = [cpu_seconds(node) - since for node, since in zip(cluster.nodes, before, strict=True)]
         figures = {"statements/s": (_transactions(place) - statements) / seconds}
         for node, each in zip(cluster.nodes, used, strict=True):
-            figures |= {f"{node.role} CPU %": each / seconds * 100, f"{node.role} MB": peak_megabytes(node)}
+            figures |= {f"{node.role} CPU %": each / seconds * 100, f"{node.role} MB": _megabytes(node)}
     return figures
 
 
@@ -35,3 +38,12 @@ def _transactions(place: Place) -> int:
             "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
         ).fetchone()
     return row[0] if row else 0
+
+
+def _megabytes(node: Node) -> float:
+    """What the process and its children hold, of pages that they share with others their part of it."""
+    held = [
+        Path(f"/proc/{pid}/smaps_rollup").read_text().partition("\nPss:")[2].split()[0]
+        for pid in family(node.process.pid)
+    ]
+    return sum(map(int, held)) / 1024

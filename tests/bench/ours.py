@@ -15,6 +15,7 @@ from scheduler.store.migrate import migrate
 from tests.acceptance.cluster import Cluster, Node, free_port
 from tests.bench.http_load import get, post, rate
 from tests.bench.stage import Place, Stage
+from tests.chaos.fleet import family
 from tests.credentials import access_token
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -100,9 +101,9 @@ def _bench(cluster: Cluster, mode: str, jobs: int) -> dict[str, Any]:
 
 
 def cpu_seconds(node: Node) -> float:
-    """What the process has used."""
-    fields = Path(f"/proc/{node.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+    """What the process and its children have used."""
+    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in family(node.process.pid)]
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / _TICKS_PER_SECOND
 
 
 def peak_megabytes(node: Node) -> float:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from scheduler.domain.errors import ConfigurationError
 
+SHORTEST_SECRET_BYTES: Final = 32
+"""Of a signing secret: as much as its hash has."""
 QUEUE_NAME_PATTERN = r"^[a-z0-9_-]{1,64}$"
 
 _PUBLISHED: Final = "servers.json"
@@ -30,6 +33,13 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=3000, ge=1, le=65535)
+    jwt_secret: SecretStr = SecretStr("")
+    allow_registration: bool = False
+    admin_email: str = ""
+    admin_password: SecretStr = SecretStr("")
+    rate_limit: str = ""
+    trusted_proxies: CommaSeparated = ()
+    cors_origins: CommaSeparated = ()
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1024 * 1024 * 1024)
 
     picker_poll_seconds: float = Field(default=2.0, gt=0, le=60)
@@ -61,7 +71,15 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     data_dir: Path = Field(default=Path(".scheduler"), validation_alias=AliasChoices("scheduler_data_dir", "data_dir"))
 
-    @field_validator("executor_queues", "api_task_allow", "task_modules", "workspace_roots", mode="before")
+    @field_validator(
+        "executor_queues",
+        "api_task_allow",
+        "task_modules",
+        "workspace_roots",
+        "trusted_proxies",
+        "cors_origins",
+        mode="before",
+    )
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -98,10 +116,37 @@ class Settings(BaseSettings):
                 raise ValueError(f"{str(root)!r} is not an absolute path")
         return value
 
+    @field_validator("jwt_secret")
+    @classmethod
+    def _secrets_are_long(cls, value: SecretStr) -> SecretStr:
+        if any(len(each.encode()) < SHORTEST_SECRET_BYTES for each in _parts(value)):
+            raise ValueError(f"each secret has to be {SHORTEST_SECRET_BYTES} bytes or longer: `openssl rand -hex 32`")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)  # its ValueError says what is wrong
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_exact(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not re.fullmatch(r"https?://[^/*\s]+", origin):
+                raise ValueError(f"{origin!r} is not an origin, as https://console.example.com is")
+        return value
+
     @field_validator("log_level", "smtp_tls", "log_format", mode="before")
     @classmethod
     def _case_does_not_matter(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @property
+    def jwt_secrets(self) -> tuple[str, ...]:
+        """Those that access tokens are believed under; the first signs."""
+        return _parts(self.jwt_secret)
 
     @property
     def workspaces(self) -> tuple[Path, ...]:
@@ -128,13 +173,36 @@ def find_settings() -> Settings:
     return settings.model_copy(update=missing)
 
 
+def jwt_secret_file(settings: Settings) -> Path:
+    """Where `scheduler up` keeps the signing secret that it made up."""
+    return settings.data_dir / "jwt_secret"
+
+
+def api_key_file(settings: Settings) -> Path:
+    """Where `scheduler up` keeps an API key for the commands of its user."""
+    return settings.data_dir / "api_key"
+
+
 def publish_servers(settings: Settings, *, database_url: str, redis_url: str) -> Path:
     """Let other commands of this user find the servers; returns the file, which is to be removed with them."""
-    file = settings.data_dir / _PUBLISHED
+    servers = {"database_url": database_url, "redis_url": redis_url}
+    return keep_secret(settings.data_dir / _PUBLISHED, json.dumps(servers))
+
+
+def keep_secret(file: Path, text: str) -> Path:
+    """Write a file that only this user can read, in place of what is there."""
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        json.dump({"database_url": database_url, "redis_url": redis_url}, out)
+        out.write(text)
     return file
+
+
+def read_secret(file: Path) -> str:
+    """What keep_secret wrote there; nothing when there is no such file, or it is another user's."""
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _read_published(file: Path) -> dict[str, str]:
@@ -151,6 +219,10 @@ def _is_complete(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("postgresql", "postgres") and all((parts.username, parts.hostname, parts.path.strip("/")))
+
+
+def _parts(secrets: SecretStr) -> tuple[str, ...]:
+    return tuple(part.strip() for part in secrets.get_secret_value().split(",") if part.strip())
 
 
 def _environment_name(field: str) -> str:

@@ -8,23 +8,32 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.routing import IntegerConverter
 
+from scheduler.api.access import Access
 from scheduler.api.attempts import attempts
+from scheduler.api.audit import audit
+from scheduler.api.auth import auth
 from scheduler.api.body import JsonRequest
 from scheduler.api.bulk import bulk
+from scheduler.api.cors import cors
 from scheduler.api.dead_letter import dead_letter
-from scheduler.api.docs import publish
+from scheduler.api.docs import OPEN_PAGES, publish
 from scheduler.api.exchange import exchange
 from scheduler.api.export import exporting
 from scheduler.api.guard import guard
 from scheduler.api.health import health
+from scheduler.api.identity import authenticate
 from scheduler.api.job_actions import job_actions
 from scheduler.api.jobs import jobs
+from scheduler.api.keys import keys
+from scheduler.api.limits import limit
 from scheduler.api.problem import Problem, problem_of_validation, register_problems
+from scheduler.api.resource import BEARER
 from scheduler.api.schedules import schedules
 from scheduler.api.services import Services, install
 from scheduler.api.stats import statistics
 from scheduler.api.task_types import task_types
 from scheduler.api.templates import templates
+from scheduler.api.users import users
 
 __all__ = ["Services", "create_app"]
 
@@ -39,12 +48,17 @@ _RESOURCES: Final = (
     templates,
     schedules,
     task_types,
+    auth,
+    keys,
+    users,
+    audit,
     health,
 )
 
 _DESCRIPTION: Final = """
 Run this task at this time, once, with a record of it, whatever crashes.
 
+Every call but the few that say so wants a bearer token: the access token of a log-in, or an API key.
 Times are RFC 3339 with an offset on input, UTC on output. Errors are RFC 9457 problems. Unknown fields are refused.
 Every answer carries `X-Request-ID`, the caller's own if it sent one.
 """
@@ -67,6 +81,7 @@ def create_app(services: Services) -> Flask:
     app = _App(
         __name__,
         info=Info(title="Scheduler", version=services.version, description=_DESCRIPTION.strip()),
+        security_schemes={BEARER: {"type": "http", "scheme": "bearer"}},
         doc_ui=False,
         validation_error_model=Problem,
         validation_error_callback=problem_of_validation,
@@ -78,7 +93,13 @@ def create_app(services: Services) -> Flask:
     app.url_map.merge_slashes = False  # it would redirect, with a page of HTML
     install(app, services)
     exchange(app)
+    cors(app)
     guard(app)
+    access: dict[str, Access] = dict.fromkeys(OPEN_PAGES, Access.OPEN)
+    for resource in _RESOURCES:
+        access |= resource.access
+    authenticate(app, access)
+    limit(app, services, access)
     register_problems(app)
     for resource in _RESOURCES:
         app.register_api(resource.blueprint)

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Self
 from flask import Response
 from pydantic import Field, JsonValue
 
+from scheduler.api.access import Access
 from scheduler.api.fields import Output, UtcTime, example
 from scheduler.api.identity import current_caller
 from scheduler.api.pagination import PAGINATION_EXAMPLE, Pagination
@@ -62,7 +63,7 @@ class ExecutionsOut(Output):
     pagination: Pagination
 
 
-@attempts.get("/api/jobs/<id:id>/executions", {200: ExecutionsOut}, problems=(404, 422, 503))
+@attempts.get("/api/jobs/<id:id>/executions", Access.READ, {200: ExecutionsOut}, problems=(404, 422, 503))
 def executions_of_job(path: ById, query: PageQuery) -> Response:
     """List a job's attempts.
 
@@ -73,7 +74,7 @@ def executions_of_job(path: ById, query: PageQuery) -> Response:
         return _answer(list_executions(conn, current_caller(), path.id, request))
 
 
-@attempts.get("/api/executions", {200: ExecutionsOut}, problems=(422, 503))
+@attempts.get("/api/executions", Access.READ, {200: ExecutionsOut}, problems=(422, 503))
 def executions(query: ExecutionsQuery) -> Response:
     """List attempts at any job.
 

@@ -6,6 +6,8 @@ from typing import Annotated, Final, cast
 from flask import Response
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
+from scheduler.api.access import Access
+from scheduler.api.audited import Audit, tell
 from scheduler.api.bulk_outputs import CancelledOut, IdsOut, RetriedOut, SkippedOut
 from scheduler.api.choice import ChoiceIn
 from scheduler.api.fields import Input, example
@@ -51,7 +53,7 @@ def _sound_jobs(given: list[object]) -> Iterator[tuple[int, JobIn]]:
             continue
 
 
-@bulk.post("/api/bulk/create", {201: IdsOut}, problems=(409, 503), creates=True)
+@bulk.post("/api/bulk/create", Access.WRITE, {201: IdsOut}, problems=(409, 503), creates=True, audit=Audit.NOT)
 def create_many(body: BulkIn) -> Response:
     """Create many jobs.
 
@@ -61,7 +63,7 @@ def create_many(body: BulkIn) -> Response:
     return admit_all([job.new_job() for job in body.jobs])
 
 
-@bulk.post("/api/bulk/cancel", {200: CancelledOut}, problems=(503,))
+@bulk.post("/api/bulk/cancel", Access.WRITE, {200: CancelledOut}, problems=(503,), audit=Audit.AFTER)
 def cancel_many(body: ChoiceIn) -> Response:
     """Cancel many jobs.
 
@@ -71,6 +73,7 @@ def cancel_many(body: ChoiceIn) -> Response:
     with connection() as conn:
         chosen = body.selected(conn, sources(Event.CANCEL))
         outcome = cancel_jobs(conn, current_caller(), chosen.ids)
+    tell(after={"cancelled": [*outcome.done]})
     for job_id in outcome.stopped:
         nudge().cancel(job_id)
     if outcome.done:
@@ -80,7 +83,7 @@ def cancel_many(body: ChoiceIn) -> Response:
     )
 
 
-@bulk.post("/api/bulk/retry", {200: RetriedOut}, problems=(503,))
+@bulk.post("/api/bulk/retry", Access.WRITE, {200: RetriedOut}, problems=(503,), audit=Audit.AFTER)
 def retry_many(body: ChoiceIn) -> Response:
     """Retry many failed or cancelled jobs.
 
@@ -90,6 +93,7 @@ def retry_many(body: ChoiceIn) -> Response:
     with connection() as conn:
         chosen = body.selected(conn, sources(Event.RETRY))
         outcome = retry_jobs(conn, current_caller(), chosen.ids)
+    tell(after={"retried": [*outcome.done]})
     if outcome.done:
         wake_pickers()
     return answer(

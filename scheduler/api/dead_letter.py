@@ -4,6 +4,8 @@ from typing import Final
 
 from flask import Response
 
+from scheduler.api.access import Access
+from scheduler.api.audited import Audit, tell
 from scheduler.api.bulk_outputs import DeletedOut, RetriedOut, SkippedOut
 from scheduler.api.choice import ChoiceIn
 from scheduler.api.identity import current_caller
@@ -24,7 +26,7 @@ dead_letter: Final = Resource("dead letters", "The jobs that have failed for goo
 _FAILED: Final = frozenset({JobStatus.FAILED})
 
 
-@dead_letter.get("/api/dead-letter", {200: JobsOut}, problems=(422, 503))
+@dead_letter.get("/api/dead-letter", Access.READ, {200: JobsOut}, problems=(422, 503))
 def dead_letters(query: JobsQuery) -> Response:
     """List failed jobs.
 
@@ -42,7 +44,7 @@ def dead_letters(query: JobsQuery) -> Response:
     return answer(JobsOut(jobs=[JobOut.of(job) for job in page.items], pagination=Pagination.of(page)))
 
 
-@dead_letter.post("/api/dead-letter/retry", {200: RetriedOut}, problems=(503,))
+@dead_letter.post("/api/dead-letter/retry", Access.WRITE, {200: RetriedOut}, problems=(503,), audit=Audit.AFTER)
 def retry_dead_letter(body: ChoiceIn) -> Response:
     """Retry failed jobs.
 
@@ -51,6 +53,7 @@ def retry_dead_letter(body: ChoiceIn) -> Response:
     with connection() as conn:
         chosen = body.selected(conn, _FAILED)
         outcome = retry_dead_letters(conn, current_caller(), chosen.ids)
+    tell(after={"retried": [*outcome.done]})
     if outcome.done:
         wake_pickers()
     return answer(
@@ -58,7 +61,9 @@ def retry_dead_letter(body: ChoiceIn) -> Response:
     )
 
 
-@dead_letter.delete("/api/dead-letter", {200: DeletedOut}, problems=(503,), has_body=True)
+@dead_letter.delete(
+    "/api/dead-letter", Access.WRITE, {200: DeletedOut}, problems=(503,), has_body=True, audit=Audit.AFTER
+)
 def delete_dead_letter(body: ChoiceIn) -> Response:
     """Remove failed jobs and their history.
 
@@ -67,6 +72,7 @@ def delete_dead_letter(body: ChoiceIn) -> Response:
     with connection() as conn:
         chosen = body.selected(conn, _FAILED)
         outcome = delete_dead_letters(conn, current_caller(), chosen.ids)
+    tell(after={"deleted": [*outcome.done]})
     return answer(
         DeletedOut(deleted=outcome.done, skipped=SkippedOut.all_of(outcome.skipped), has_more=chosen.has_more)
     )

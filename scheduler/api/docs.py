@@ -11,6 +11,8 @@ from flask_openapi3.openapi import OpenAPI
 from scheduler.api.resource import MORE_PARAMETERS
 
 DOCUMENT_PATH: Final = "/openapi.json"
+OPEN_PAGES: Final[tuple[str, ...]] = ("docs.document", "docs.page", "docs.start", "docs.assets")
+"""Endpoints that tell everybody how the API is used."""
 _ASSETS: Final = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
 _POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "

@@ -8,6 +8,7 @@ from typing import Final
 from flask import Flask, Response, g, request
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
+from scheduler.api.client_address import is_encrypted
 from scheduler.logs import get_log
 
 log = get_log("api")
@@ -22,6 +23,7 @@ _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 """A page that needs more sets its own policy, and keeps it."""
+_TRANSPORT_SECURITY: Final = "max-age=31536000"
 
 
 def exchange(app: Flask) -> None:
@@ -46,6 +48,8 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     headers = response.headers
     headers.extend({REQUEST_ID: g.request_id} | {name: _HEADERS[name] for name in _HEADERS if name not in headers})
+    if is_encrypted():
+        headers.setdefault("Strict-Transport-Security", _TRANSPORT_SECURITY)
     if response.mimetype in {"application/json", "application/problem+json"}:
         headers.setdefault("Cache-Control", "no-store")
     milliseconds = round((time.perf_counter() - g.began) * 1000, 1)

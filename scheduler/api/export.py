@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from flask import Response
 
+from scheduler.api.access import Access
 from scheduler.api.identity import current_caller
 from scheduler.api.queries import JobFilterQuery
 from scheduler.api.resource import Resource
@@ -28,7 +29,7 @@ _CSV: Final[dict[str, Any]] = {
 }
 
 
-@exporting.get("/api/jobs/export", {200: _CSV}, problems=(422, 429, 503))
+@exporting.get("/api/jobs/export", Access.READ, {200: _CSV}, problems=(422, 429, 503))
 def export(query: JobFilterQuery) -> Response:
     """Export jobs as CSV.
 

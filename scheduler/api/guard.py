@@ -1,10 +1,9 @@
 """What no handler should see is turned away before: what a page from elsewhere could send, and too much at once."""
 
-import re
 from typing import Final
 
 from flask import Flask, request
-from werkzeug.exceptions import BadRequest, Forbidden, UnsupportedMediaType
+from werkzeug.exceptions import Forbidden, UnsupportedMediaType
 
 from scheduler.api.services import services
 
@@ -12,13 +11,11 @@ BULK_FACTOR: Final = 16
 """A body under /api/bulk/ may be this many times as large as others: it holds up to 10,000 jobs."""
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_PORT: Final = re.compile(r":[0-9]+$")
 
 
 def guard(app: Flask) -> None:
-    """Refuse other hosts' names, writes that another site's page sends, and bodies that are not JSON."""
+    """Refuse writes that another site's page sends, and bodies that are not JSON."""
     app.before_request(_allow_large_lists)
-    app.before_request(_refuse_other_hosts)
     app.before_request(_refuse_other_origins)
     app.before_request(_refuse_other_media)
 
@@ -28,15 +25,11 @@ def _allow_large_lists() -> None:
         request.max_content_length = BULK_FACTOR * services().max_body_bytes
 
 
-def _refuse_other_hosts() -> None:
-    # Not Flask's TRUSTED_HOSTS: it cuts a name at its first colon, and so knows no IPv6 address.
-    if _PORT.sub("", request.host).lower() not in services().trusted_hosts:
-        raise BadRequest(f"This API does not go by that name: use {' or '.join(services().trusted_hosts)}.")
-
-
 def _refuse_other_origins() -> None:
     origin = request.headers.get("Origin")
-    if request.method not in _SAFE and origin is not None and origin.partition("://")[2] != request.host:
+    if request.method in _SAFE or origin is None or origin in services().cors_origins:
+        return
+    if origin.partition("://")[2] != request.host:
         raise Forbidden("A page of another site may not change anything here.")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from flask import Response
 from pydantic import Field
 
+from scheduler.api.access import Access
 from scheduler.api.fields import Output, example
 from scheduler.api.resource import Resource, answer
 from scheduler.api.services import Services, services
@@ -53,13 +54,13 @@ class HealthOut(Output):
 _UNKNOWN_SCHEMA: Final = CheckOut(status="failed", detail="Not known as long as PostgreSQL is not right.")
 
 
-@health.get("/healthz", {200: HealthOut})
+@health.get("/healthz", Access.OPEN, {200: HealthOut})
 def healthz() -> Response:
     """Whether the process lives."""
     return answer(HealthOut(status="ok", version=services().version))
 
 
-@health.get("/readyz", {200: ReadyOut, 503: ReadyOut})
+@health.get("/readyz", Access.OPEN, {200: ReadyOut, 503: ReadyOut})
 def readyz() -> Response:
     """Whether PostgreSQL, Redis and the schema are right, each named."""
     postgresql = _check(_postgresql)

@@ -87,3 +87,12 @@ def wake_pickers() -> None:
     def wake(response: Response) -> Response:
         nudge().wake_pickers()
         return response
+
+
+def stop_running(job_id: int) -> None:
+    """Tell whoever runs the job, when the request is over, that it is cancelled."""
+
+    @after_this_request
+    def stop(response: Response) -> Response:
+        nudge().cancel(job_id)
+        return response

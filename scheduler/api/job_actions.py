@@ -4,12 +4,13 @@ from typing import Final
 
 from flask import Response
 
+from scheduler.api.access import Access
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import AgainIn, NothingIn
-from scheduler.api.intake import admit, wake_pickers_for
+from scheduler.api.intake import admit, stop_running, wake_pickers, wake_pickers_for
 from scheduler.api.job_outputs import JobOut
 from scheduler.api.resource import ById, Resource, answer
-from scheduler.api.services import connection, nudge
+from scheduler.api.services import connection
 from scheduler.domain.job import Job, NewJob
 from scheduler.store import transitions
 from scheduler.store.reads import get_job
@@ -17,7 +18,7 @@ from scheduler.store.reads import get_job
 job_actions: Final = Resource("job actions", "Cancel a job, retry it, duplicate it.")
 
 
-@job_actions.post("/api/cancel/<id:id>", {200: JobOut}, problems=(404, 409, 503))
+@job_actions.post("/api/cancel/<id:id>", Access.WRITE, {200: JobOut}, problems=(404, 409, 503))
 def cancel(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - takes no options, and says so
     """Cancel a job that has not ended.
 
@@ -26,13 +27,13 @@ def cancel(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - takes no 
     with connection() as conn:
         job = transitions.cancel(conn, current_caller(), path.id)
     if job.started_at is not None:
-        nudge().cancel(job.id)
+        stop_running(job.id)
     if job.concurrency_key is not None:
-        nudge().wake_pickers()  # the key may be free now
+        wake_pickers()  # the key may be free now
     return answer(JobOut.of(job))
 
 
-@job_actions.post("/api/retry/<id:id>", {200: JobOut}, problems=(404, 409, 503))
+@job_actions.post("/api/retry/<id:id>", Access.WRITE, {200: JobOut}, problems=(404, 409, 503))
 def retry(path: ById, body: AgainIn) -> Response:
     """Retry a failed or cancelled job.
 
@@ -44,7 +45,7 @@ def retry(path: ById, body: AgainIn) -> Response:
     return answer(JobOut.of(job))
 
 
-@job_actions.post("/api/duplicate/<id:id>", {201: JobOut}, problems=(404, 503), creates=True)
+@job_actions.post("/api/duplicate/<id:id>", Access.WRITE, {201: JobOut}, problems=(404, 503), creates=True)
 def duplicate(path: ById, body: AgainIn) -> Response:
     """Create a new job with the same task and options, due now or at `scheduled_at`.
 

@@ -4,6 +4,8 @@ from typing import Final
 
 from flask import Response
 
+from scheduler.api.access import Access
+from scheduler.api.audited import Audit
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import ChangeIn, JobIn
 from scheduler.api.intake import admit, change_admitted
@@ -19,7 +21,7 @@ from scheduler.store.removal import delete_job
 jobs: Final = Resource("jobs", "What to run, when, and what became of it.")
 
 
-@jobs.post("/api/job", {200: JobOut, 201: JobOut}, problems=(503,), creates=True)
+@jobs.post("/api/job", Access.WRITE, {200: JobOut, 201: JobOut}, problems=(503,), creates=True, audit=Audit.NOT)
 def create(body: JobIn) -> Response:
     """Create a job.
 
@@ -29,7 +31,7 @@ def create(body: JobIn) -> Response:
     return admit(body.new_job())
 
 
-@jobs.get("/api/jobs", {200: JobsOut}, problems=(422, 503))
+@jobs.get("/api/jobs", Access.READ, {200: JobsOut}, problems=(422, 503))
 def find(query: JobsQuery) -> Response:
     """List jobs.
 
@@ -42,7 +44,7 @@ def find(query: JobsQuery) -> Response:
     return answer(JobsOut(jobs=[JobOut.of(job) for job in page.items], pagination=Pagination.of(page)))
 
 
-@jobs.get("/api/jobs/<id:id>", {200: JobOut}, problems=(404, 503))
+@jobs.get("/api/jobs/<id:id>", Access.READ, {200: JobOut}, problems=(404, 503))
 def show(path: ById) -> Response:
     """Show a job."""
     with connection() as conn:
@@ -50,7 +52,7 @@ def show(path: ById) -> Response:
     return answer(JobOut.of(job))
 
 
-@jobs.patch("/api/jobs/<id:id>", {200: JobOut}, problems=(404, 409, 503))
+@jobs.patch("/api/jobs/<id:id>", Access.WRITE, {200: JobOut}, problems=(404, 409, 503))
 def change(path: ById, body: ChangeIn) -> Response:
     """Change a pending job.
 
@@ -59,13 +61,13 @@ def change(path: ById, body: ChangeIn) -> Response:
     return change_admitted(path.id, body.changes())
 
 
-@jobs.put("/api/jobs/<id:id>", {200: JobOut}, problems=(404, 409, 503))
+@jobs.put("/api/jobs/<id:id>", Access.WRITE, {200: JobOut}, problems=(404, 409, 503))
 def change_by_put(path: ById, body: ChangeIn) -> Response:
     """Change a pending job, the same way as PATCH."""
     return change_admitted(path.id, body.changes())
 
 
-@jobs.delete("/api/jobs/<id:id>", {204: None}, problems=(404, 409, 503))
+@jobs.delete("/api/jobs/<id:id>", Access.WRITE, {204: None}, problems=(404, 409, 503))
 def delete(path: ById) -> Response:
     """Remove a job and its history.
 
@@ -76,7 +78,7 @@ def delete(path: ById) -> Response:
     return nothing()
 
 
-@jobs.get("/api/jobs/<id:id>/status", {200: JobStatusOut}, problems=(404, 503))
+@jobs.get("/api/jobs/<id:id>/status", Access.READ, {200: JobStatusOut}, problems=(404, 503))
 def status(path: ById) -> Response:
     """Show a job's status alone."""
     with connection() as conn:

@@ -66,10 +66,10 @@ def _answer(connection: Connection, asked: idempotency.Request, create: Callable
 
 
 def _fingerprint(arguments: Mapping[str, Any]) -> bytes:
-    """A digest of what is asked for: the same for bodies that differ in spelling only."""
+    """A digest of what is asked for: the same for bodies that differ in spelling only. A password reads as stars."""
     body = arguments.get("body")
     meaning = body.model_dump() if isinstance(body, BaseModel) else None
-    text = orjson.dumps([request.method, request.path, meaning], option=orjson.OPT_SORT_KEYS)
+    text = orjson.dumps([request.method, request.path, meaning], default=str, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).digest()
 
 

@@ -6,6 +6,8 @@ from typing import Final
 
 from flask import Response
 
+from scheduler.api.access import Access
+from scheduler.api.audited import Audit
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import NothingIn
 from scheduler.api.intake import wake_pickers, wake_pickers_for
@@ -21,10 +23,12 @@ from scheduler.domain.schedule import NewSchedule
 from scheduler.store.reads import get_schedule, list_schedules
 from scheduler.store.schedules import change_schedule, create_schedule, delete_schedule, trigger_schedule
 
-schedules: Final = Resource("schedules", "Jobs that recur, at times that an expression names in a time zone.")
+schedules: Final = Resource(
+    "schedules", "Jobs that recur, at times that an expression names in a time zone.", kind="schedule"
+)
 
 
-@schedules.post("/api/schedules", {201: ScheduleOut}, problems=(503,), creates=True)
+@schedules.post("/api/schedules", Access.WRITE, {201: ScheduleOut}, problems=(503,), creates=True)
 def add_schedule(body: ScheduleIn) -> Response:
     """Create a schedule.
 
@@ -39,7 +43,7 @@ def add_schedule(body: ScheduleIn) -> Response:
     return answer(ScheduleOut.of(schedule), 201, Location=f"/api/schedules/{schedule.id}")
 
 
-@schedules.get("/api/schedules", {200: SchedulesOut}, problems=(422, 503))
+@schedules.get("/api/schedules", Access.READ, {200: SchedulesOut}, problems=(422, 503))
 def find_schedules(query: PageQuery) -> Response:
     """List schedules, newest first."""
     with connection() as conn:
@@ -48,7 +52,7 @@ def find_schedules(query: PageQuery) -> Response:
     return answer(SchedulesOut(schedules=rows, pagination=Pagination.of(page)))
 
 
-@schedules.get("/api/schedules/<id:id>", {200: ScheduleOut}, problems=(404, 503))
+@schedules.get("/api/schedules/<id:id>", Access.READ, {200: ScheduleOut}, problems=(404, 503))
 def show_schedule(path: ById) -> Response:
     """Show a schedule."""
     with connection() as conn:
@@ -56,7 +60,7 @@ def show_schedule(path: ById) -> Response:
     return answer(ScheduleOut.of(schedule))
 
 
-@schedules.patch("/api/schedules/<id:id>", {200: ScheduleOut}, problems=(404, 503))
+@schedules.patch("/api/schedules/<id:id>", Access.WRITE, {200: ScheduleOut}, problems=(404, 503))
 def edit_schedule(path: ById, body: ScheduleChangeIn) -> Response:
     """Change a schedule from now on.
 
@@ -74,7 +78,7 @@ def edit_schedule(path: ById, body: ScheduleChangeIn) -> Response:
     return answer(ScheduleOut.of(schedule))
 
 
-@schedules.delete("/api/schedules/<id:id>", {204: None}, problems=(404, 503))
+@schedules.delete("/api/schedules/<id:id>", Access.WRITE, {204: None}, problems=(404, 503))
 def remove_schedule(path: ById) -> Response:
     """Remove a schedule, and its jobs that have not started.
 
@@ -85,7 +89,7 @@ def remove_schedule(path: ById) -> Response:
     return nothing()
 
 
-@schedules.post("/api/schedules/<id:id>/pause", {200: ScheduleOut}, problems=(404, 503))
+@schedules.post("/api/schedules/<id:id>/pause", Access.WRITE, {200: ScheduleOut}, problems=(404, 503))
 def pause_schedule(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - takes no options, and says so
     """Pause a schedule.
 
@@ -94,13 +98,13 @@ def pause_schedule(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - t
     return _switch(path, enabled=False)
 
 
-@schedules.post("/api/schedules/<id:id>/resume", {200: ScheduleOut}, problems=(404, 503))
+@schedules.post("/api/schedules/<id:id>/resume", Access.WRITE, {200: ScheduleOut}, problems=(404, 503))
 def resume_schedule(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - takes no options, and says so
     """Resume a schedule, with its next occurrence from now."""
     return _switch(path, enabled=True)
 
 
-@schedules.post("/api/schedules/<id:id>/trigger", {201: JobOut}, problems=(404, 503), creates=True)
+@schedules.post("/api/schedules/<id:id>/trigger", Access.WRITE, {201: JobOut}, problems=(404, 503), creates=True)
 def run_schedule(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - takes no options, and says so
     """Run a schedule once now.
 
@@ -112,7 +116,7 @@ def run_schedule(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - tak
     return answer(JobOut.of(job), 201, Location=f"/api/jobs/{job.id}")
 
 
-@schedules.get("/api/schedules/<id:id>/next", {200: RunsOut}, problems=(404, 422, 503))
+@schedules.get("/api/schedules/<id:id>/next", Access.READ, {200: RunsOut}, problems=(404, 422, 503))
 def next_runs(path: ById, query: NextQuery) -> Response:
     """Show when a schedule runs next."""
     with connection() as conn:
@@ -121,7 +125,7 @@ def next_runs(path: ById, query: NextQuery) -> Response:
     return answer(RunsOut.of(recurrence, schedule.upcoming(), query.count))
 
 
-@schedules.post("/api/schedules/preview", {200: RunsOut})
+@schedules.post("/api/schedules/preview", Access.READ, {200: RunsOut}, audit=Audit.NOT)
 def preview_schedule(body: PreviewIn) -> Response:
     """Show when an expression would run, without saving anything."""
     now = datetime.now(UTC)

@@ -1,31 +1,35 @@
 """What the API stands on, handed to it when the application is built."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from threading import BoundedSemaphore
 from typing import Final, cast
 
 from flask import Flask, current_app, g
 
 from scheduler.api.nudge import Nudge
+from scheduler.api.tokens import Tokens
 from scheduler.queue import Signals
 from scheduler.store.connection import Connection, Database
 from scheduler.tasks.registry import Registry
 
-LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 EXPORTS_AT_ONCE: Final = 2
 """Each holds a thread and a connection for as long as its client reads: most of both are left to other requests."""
+LOGINS_AT_ONCE: Final = 3
+"""Each holds a thread and a core while it hashes a password: most threads are left to other requests."""
 _KEY: Final = "scheduler"
 _TRANSACTION: Final = "transaction"
+_BEGIN: Final = "begin_transaction"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The store, the signals to pickers and executors, the task types, and the API's own limits.
 
-    `trusted_hosts` are the names under which it may be called: a page elsewhere cannot reach it through a
-    name of its own that resolves to this machine (DNS rebinding).
+    `redis_url` is where requests are counted, `rate_limit` how many an account may send (Flask-Limiter's notation,
+    empty for any number), `cors_origins` whose pages may call, `trusted_proxies` who is believed about its client.
     """
 
     database: Database
@@ -33,7 +37,12 @@ class Services:
     registry: Registry
     max_body_bytes: int
     version: str
-    trusted_hosts: tuple[str, ...] = LOOPBACK_HOSTS
+    tokens: Tokens
+    redis_url: str
+    rate_limit: str = ""
+    allow_registration: bool = False
+    cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +50,17 @@ class _Installed:
     services: Services
     nudge: Nudge
     exports: BoundedSemaphore
+    logins: BoundedSemaphore
 
 
 def install(app: Flask, services: Services) -> None:
     """Make `services` those of the requests that `app` answers."""
-    app.extensions[_KEY] = _Installed(services, Nudge(services.signals), BoundedSemaphore(EXPORTS_AT_ONCE))
+    app.extensions[_KEY] = _Installed(
+        services,
+        Nudge(services.signals),
+        BoundedSemaphore(EXPORTS_AT_ONCE),
+        BoundedSemaphore(LOGINS_AT_ONCE),
+    )
 
 
 def services() -> Services:
@@ -56,6 +71,8 @@ def services() -> Services:
 @contextmanager
 def connection() -> Generator[Connection]:
     """Lend a connection to the store: the one that holds the request's transaction, where there is one."""
+    if (begin := g.pop(_BEGIN, None)) is not None:
+        begin()
     if (lent := g.get(_TRANSACTION)) is not None:
         yield lent
     else:
@@ -66,12 +83,26 @@ def connection() -> Generator[Connection]:
 @contextmanager
 def transaction() -> Generator[Connection]:
     """Let all that the request does in the store, in this block, happen in whole or not at all."""
+    if (lent := g.get(_TRANSACTION)) is not None:
+        yield lent
+        return
     with services().database.connection() as fresh, fresh.transaction():
         setattr(g, _TRANSACTION, fresh)
         try:
             yield fresh
         finally:
             g.pop(_TRANSACTION)
+
+
+@contextmanager
+def whole() -> Generator[None]:
+    """The same, but it begins with the first connection() in the block: what is refused before costs no connection."""
+    with ExitStack() as stack:
+        setattr(g, _BEGIN, lambda: stack.enter_context(transaction()))
+        try:
+            yield
+        finally:
+            g.pop(_BEGIN, None)
 
 
 def nudge() -> Nudge:
@@ -82,6 +113,11 @@ def nudge() -> Nudge:
 def exports() -> BoundedSemaphore:
     """The same, for its places for exports."""
     return _installed().exports
+
+
+def logins() -> BoundedSemaphore:
+    """The same, for its places for hashing passwords."""
+    return _installed().logins
 
 
 def _installed() -> _Installed:

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Self
 from flask import Response
 from pydantic import Field
 
+from scheduler.api.access import Access
 from scheduler.api.fields import Output, UtcTime, example
 from scheduler.api.identity import current_caller
 from scheduler.api.queries import Query
@@ -95,7 +96,7 @@ class StatsOut(Output):
         )
 
 
-@statistics.get("/api/stats", {200: StatsOut}, problems=(422, 503))
+@statistics.get("/api/stats", Access.READ, {200: StatsOut}, problems=(422, 503))
 def stats(query: StatsQuery) -> Response:
     """Show statistics.
 

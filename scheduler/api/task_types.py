@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from flask import Response
 from pydantic import Field, JsonValue
 
+from scheduler.api.access import Access
 from scheduler.api.fields import Output
 from scheduler.api.resource import Resource, answer
 from scheduler.api.services import services
@@ -28,7 +29,7 @@ class TaskTypesOut(Output):
     task_types: list[TaskTypeOut]
 
 
-@task_types.get("/api/task-types", {200: TaskTypesOut})
+@task_types.get("/api/task-types", Access.READ, {200: TaskTypesOut})
 def list_task_types() -> Response:
     """List the task types, each with the JSON Schema of its data."""
     registry = services().registry

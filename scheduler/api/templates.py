@@ -6,6 +6,7 @@ from typing import Annotated, Final, Self
 from flask import Response
 from pydantic import Field, JsonValue
 
+from scheduler.api.access import Access
 from scheduler.api.body import faults_of, refuse
 from scheduler.api.fields import Input, Moment, Output, UtcTime, example
 from scheduler.api.identity import current_caller
@@ -20,7 +21,9 @@ from scheduler.domain.template import NewTemplate, Template, fill, placeholders
 from scheduler.store.reads import list_templates
 from scheduler.store.templates import create_template, delete_template, get_template
 
-templates: Final = Resource("templates", "Tasks to make jobs of again and again, with placeholders to fill in.")
+templates: Final = Resource(
+    "templates", "Tasks to make jobs of again and again, with placeholders to fill in.", kind="template"
+)
 
 _TASK_EXAMPLE: Final = {
     "type": "send_email",
@@ -106,7 +109,7 @@ class TemplatesOut(Output):
     pagination: Pagination
 
 
-@templates.get("/api/templates", {200: TemplatesOut}, problems=(422, 503))
+@templates.get("/api/templates", Access.READ, {200: TemplatesOut}, problems=(422, 503))
 def find_templates(query: PageQuery) -> Response:
     """List templates.
 
@@ -118,7 +121,7 @@ def find_templates(query: PageQuery) -> Response:
     return answer(TemplatesOut(templates=rows, pagination=Pagination.of(page)))
 
 
-@templates.post("/api/templates", {201: TemplateOut}, problems=(409, 503), creates=True)
+@templates.post("/api/templates", Access.WRITE, {201: TemplateOut}, problems=(409, 503), creates=True)
 def keep_template(body: TemplateIn) -> Response:
     """Create a template.
 
@@ -134,7 +137,7 @@ def keep_template(body: TemplateIn) -> Response:
     return answer(TemplateOut.of(template), 201)
 
 
-@templates.delete("/api/templates/<id:id>", {204: None}, problems=(404, 503))
+@templates.delete("/api/templates/<id:id>", Access.WRITE, {204: None}, problems=(404, 503))
 def remove_template(path: ById) -> Response:
     """Remove a template.
 
@@ -145,7 +148,7 @@ def remove_template(path: ById) -> Response:
     return nothing()
 
 
-@templates.post("/api/templates/<id:id>/use", {201: JobOut}, problems=(404, 503), creates=True)
+@templates.post("/api/templates/<id:id>/use", Access.WRITE, {201: JobOut}, problems=(404, 503), creates=True)
 def use_template(path: ById, body: UseIn) -> Response:
     """Create a job from a template.
 

@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "executor": "daemons",
     "monitor": "daemons",
     "migrate": "daemons",
+    "users": "users",
     "jobs": "jobs",
     "doctor": "doctor",
     "bench": "bench",

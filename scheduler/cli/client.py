@@ -17,9 +17,11 @@ import click
 from scheduler.cli.terminal import plain
 from scheduler.domain.errors import ConfigurationError
 from scheduler.domain.job import JsonObject
-from scheduler.settings import load_settings
+from scheduler.settings import api_key_file, load_settings, read_secret
 
 TIMEOUT_SECONDS: Final = 30.0
+
+_LOG_IN: Final = " Set SCHEDULER_TOKEN to an API key."
 
 Query = Mapping[str, str | int | Sequence[str] | None]
 
@@ -110,7 +112,8 @@ class Api:
                 problem = self._object(error.read())
             except (OSError, http.client.HTTPException):
                 problem = JsonObject()
-            return ApiRefused(error.code, plain(problem.get("detail") or problem.get("title") or error.code))
+            advice = _LOG_IN if error.code == HTTPStatus.UNAUTHORIZED else ""
+            return ApiRefused(error.code, plain(problem.get("detail") or problem.get("title") or error.code) + advice)
         target = error.headers.get("Location")
         advice = f"it sends us on to {plain(target)}" if target else "this is no scheduler API"
         return ApiRefused(error.code, f"{self._base} answered {error.code}: {advice}. Correct --url or SCHEDULER_URL.")
@@ -132,8 +135,12 @@ class Api:
 
 
 def _connect(_context: click.Context, _option: click.Parameter, url: str | None) -> Api:
-    address = url or f"http://127.0.0.1:{load_settings().api_port}"
-    return Api(address, token=os.environ.get("SCHEDULER_TOKEN", ""))
+    settings = load_settings()
+    address = url or f"http://127.0.0.1:{settings.api_port}"
+    token = os.environ.get("SCHEDULER_TOKEN", "")
+    if not token and _is_loopback(_split(address).hostname or ""):  # the key of this machine goes nowhere else
+        token = read_secret(api_key_file(settings))
+    return Api(address, token=token)
 
 
 url_option: Final = click.option(

@@ -26,7 +26,8 @@ _ID: Final = click.IntRange(min=1)
 def jobs() -> None:
     """Create, list, watch, cancel and retry jobs, through the REST API.
 
-    A bearer token is taken from SCHEDULER_TOKEN. Exit codes: 0 done, 1 the API refused, 2 the API cannot be reached.
+    An API key is taken from SCHEDULER_TOKEN, or from what `scheduler up` keeps in its data folder.
+    Exit codes: 0 done, 1 the API refused, 2 the API cannot be reached.
     """
 
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import secrets
+import shlex
 import signal
 import socket
 import sys
@@ -15,7 +17,15 @@ from scheduler.cli.processes import Processes
 from scheduler.daemon import LIFELINE
 from scheduler.domain.errors import ConfigurationError
 from scheduler.embedded import EmbeddedServers, ServerName
-from scheduler.settings import Settings, load_settings, publish_servers
+from scheduler.settings import (
+    Settings,
+    jwt_secret_file,
+    keep_secret,
+    load_settings,
+    publish_servers,
+    read_secret,
+)
+from scheduler.wiring.accounts import Admin, ensure_admin
 from scheduler.wiring.common import migrate
 
 _PORT_PATIENCE_SECONDS = 2.0
@@ -40,11 +50,24 @@ def _run(settings: Settings, started: float) -> int:
     with ExitStack() as stack:
         urls = _start_servers(settings, stack)
         stack.callback(_ignore_signals)  # nothing interrupts the servers' own stop
-        migrate(settings.model_copy(update={"database_url": SecretStr(urls["DATABASE_URL"])}))
+        settings = settings.model_copy(update={"database_url": SecretStr(urls["DATABASE_URL"])})
+        migrate(settings)
         for workspace in settings.workspaces:
             workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
-        environment = {**os.environ, **urls, LIFELINE: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
-        return Processes(settings, environment, lambda: _greet(settings, time.monotonic() - started)).run()
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        signing = {"JWT_SECRET": ",".join(settings.jwt_secrets) or _kept_secret(settings)}
+        admin = ensure_admin(settings)
+        environment = {**os.environ, **urls, **signing, LIFELINE: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+        return Processes(settings, environment, lambda: _greet(settings, admin, time.monotonic() - started)).run()
+
+
+def _kept_secret(settings: Settings) -> str:
+    """The signing secret of earlier starts, or a new one."""
+    file = jwt_secret_file(settings)
+    if not (kept := read_secret(file)):
+        kept = secrets.token_hex(32)
+        keep_secret(file, kept)
+    return kept
 
 
 def _start_servers(settings: Settings, stack: ExitStack) -> dict[str, str]:
@@ -87,18 +110,24 @@ def require_free_port(host: str, port: int) -> None:
             return
 
 
-def _greet(settings: Settings, seconds: float) -> None:
+def _greet(settings: Settings, admin: Admin, seconds: float) -> None:
     host = f"[{settings.api_host}]" if ":" in settings.api_host else settings.api_host
     address = f"http://{host}:{settings.api_port}"
     click.echo(f"""
   Ready after {seconds:.1f} s: {address} (its API is described at {address}/docs)
-  There are no accounts yet, so only this machine can reach it. Data is kept in {settings.data_dir}. Try it:
+  {_login(admin)} Data is kept in {settings.data_dir}. Try it:
 
-  curl -X POST {address}/api/job -H 'Content-Type: application/json' \\
-       -d '{{"task": {{"type": "create_folder", "data": {{"path": "hello"}}}}}}'
+  curl -X POST {address}/api/job -H "Authorization: Bearer $(cat {shlex.quote(str(admin.key_file))})" \\
+       -H 'Content-Type: application/json' -d '{{"task": {{"type": "create_folder", "data": {{"path": "hello"}}}}}}'
 
   Ctrl-C stops everything.
 """)
+
+
+def _login(admin: Admin) -> str:
+    if admin.new_password:
+        return f"Log in as {admin.email} with the password {admin.new_password} (shown this once)."
+    return f"Log in as {admin.email}."
 
 
 def _ignore_signals() -> None:

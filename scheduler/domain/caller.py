@@ -13,4 +13,4 @@ class Caller:
 
 
 OPERATOR: Final = Caller(owner_id=0, sees_all=True)
-"""Whoever runs the machine: the command line beside the database, and the API while it has no accounts."""
+"""Whoever runs the machine: what works beside the database, without an account."""

@@ -12,6 +12,9 @@ from scheduler.domain.listing import ExecutionFilter, JobFilter
 OWNED: Final = "(%(sees_all)s OR owner_id = %(owner_id)s)"
 """The caller may see the row. Part of the statement itself, so that no read can forget it."""
 
+OWN_ACCOUNT: Final = "(%(sees_all)s OR id = %(owner_id)s)"
+"""The same for the row of an account, which owns itself."""
+
 _TEXT: Final = "searchable(name, description, task_type, task_data)"
 
 _FRAGMENTS: Final = {
@@ -60,7 +63,7 @@ class Conditions:
 
 
 def ownership(caller: Caller) -> dict[str, Any]:
-    """The parameters of OWNED."""
+    """The parameters of OWNED and OWN_ACCOUNT."""
     return {"sees_all": caller.sees_all, "owner_id": caller.owner_id}
 
 

@@ -1,4 +1,4 @@
-"""Questions about jobs, their executions, and schedules. Nothing here writes."""
+"""Questions about jobs, and lists of all that is not one. Nothing here writes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from typing import Any, Final, Generic, LiteralString, TypeVar
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from scheduler.domain.account import Account, ApiKey
+from scheduler.domain.audit import AuditEntry, AuditFilter
 from scheduler.domain.caller import Caller
 from scheduler.domain.errors import NotFound
 from scheduler.domain.job import Execution, Job
@@ -14,8 +16,11 @@ from scheduler.domain.listing import EXACT_COUNT, Cursor, ExecutionFilter, Page,
 from scheduler.domain.schedule import Schedule
 from scheduler.domain.states import JobStatus
 from scheduler.domain.template import Template
+from scheduler.store.accounts import ACCOUNT_COLUMNS, account_from_row
+from scheduler.store.api_keys import KEY_COLUMNS, key_from_row
+from scheduler.store.audit import ENTRY_COLUMNS, entry_conditions, entry_from_row
 from scheduler.store.connection import Connection, fetch_one
-from scheduler.store.filters import OWNED, execution_conditions, ownership
+from scheduler.store.filters import OWN_ACCOUNT, OWNED, execution_conditions, ownership
 from scheduler.store.rows import (
     EXECUTION_COLUMNS,
     JOB_COLUMNS,
@@ -90,6 +95,31 @@ def list_schedules(conn: Connection, caller: Caller, request: PageRequest) -> Pa
     where: list[sql.Composable] = [sql.SQL(OWNED)]
     columns, key = sql.SQL(SCHEDULE_COLUMNS), sql.Identifier("id")
     listing = _Listing(sql.SQL("schedules"), columns, key, where, ownership(caller), schedule_from_row)
+    return _page(conn, listing, request)
+
+
+def list_accounts(conn: Connection, caller: Caller, request: PageRequest) -> Page[Account]:
+    """A page of the accounts that the caller may see."""
+    columns, key, where = sql.SQL(ACCOUNT_COLUMNS), sql.Identifier("id"), [sql.SQL(OWN_ACCOUNT)]
+    listing = _Listing(sql.SQL("accounts"), columns, key, where, ownership(caller), account_from_row)
+    return _page(conn, listing, request)
+
+
+def list_keys(conn: Connection, caller: Caller, request: PageRequest) -> Page[ApiKey]:
+    """A page of the API keys that the caller may see."""
+    columns, key, where = sql.SQL(KEY_COLUMNS), sql.Identifier("id"), [sql.SQL(OWNED)]
+    listing = _Listing(sql.SQL("api_keys"), columns, key, where, ownership(caller), key_from_row)
+    return _page(conn, listing, request)
+
+
+def list_audit(conn: Connection, caller: Caller, wanted: AuditFilter, request: PageRequest) -> Page[AuditEntry]:
+    """A page of the audit's entries that `wanted` describes; there are none for who does not see all."""
+    where, parameters = entry_conditions(wanted)
+    columns, key = sql.SQL(ENTRY_COLUMNS), sql.Identifier("id")
+    where = [sql.SQL("%(sees_all)s"), *where]
+    listing = _Listing(
+        sql.SQL("audit_entries"), columns, key, where, {**parameters, **ownership(caller)}, entry_from_row
+    )
     return _page(conn, listing, request)
 
 

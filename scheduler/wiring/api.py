@@ -1,6 +1,7 @@
 """The API, behind its server."""
 
-import ipaddress
+import threading
+from ipaddress import ip_network
 from typing import Final
 
 from flask import Flask
@@ -9,13 +10,14 @@ from granian.server import Server
 
 from scheduler import __version__
 from scheduler.api.app import Services, create_app
-from scheduler.api.services import LOOPBACK_HOSTS
+from scheduler.api.limits import require_readable
+from scheduler.api.tokens import Tokens
 from scheduler.daemon import die_with_parent, keep_what_is_there
-from scheduler.domain.errors import ConfigurationError
 from scheduler.logs import get_log
 from scheduler.queue import Signals
 from scheduler.settings import Settings, find_settings
 from scheduler.store.connection import Database
+from scheduler.wiring.accounts import create_when_possible, first_admin
 from scheduler.wiring.common import database_url, redis_url, set_up_logs, start
 from scheduler.wiring.tasks import task_registry
 
@@ -27,13 +29,9 @@ _API_THREADS: Final = 8
 def run_api(settings: Settings) -> None:
     """Be the API until SIGTERM; requests in flight are finished."""
     start("api", settings)
-    for check in (database_url, redis_url, task_registry):
+    require_readable(settings.rate_limit)
+    for check in (database_url, redis_url, task_registry, _tokens, first_admin):
         check(settings)  # a wrong setting ends this process with one line, not its worker again and again
-    if not _is_loopback(settings.api_host):
-        raise ConfigurationError(
-            f"API_HOST {settings.api_host} is not a loopback address: there are no accounts yet, so the API "
-            "listens on 127.0.0.1 only."
-        )
     Server(
         f"{__name__}:api_application",
         factory=True,
@@ -52,23 +50,28 @@ def api_application() -> Flask:
     die_with_parent()
     settings = find_settings()
     set_up_logs("api", settings)
+    database = Database(database_url(settings), name="api", max_size=_API_THREADS + 2)
     app = create_app(
         Services(
-            database=Database(database_url(settings), name="api", max_size=_API_THREADS + 2),
+            database=database,
             signals=Signals(redis_url(settings)),
             registry=task_registry(settings),
             max_body_bytes=settings.max_body_bytes,
             version=__version__,
-            trusted_hosts=(*LOOPBACK_HOSTS, settings.api_host),
+            tokens=_tokens(settings),
+            redis_url=redis_url(settings),
+            rate_limit=settings.rate_limit,
+            allow_registration=settings.allow_registration,
+            cors_origins=settings.cors_origins,
+            trusted_proxies=tuple(ip_network(each) for each in settings.trusted_proxies),
         )
     )
     keep_what_is_there()
-    log.info("api ready", address=f"http://{settings.api_host}:{settings.api_port}", accounts="none yet: loopback only")
+    if (admin := first_admin(settings)) is not None:
+        threading.Thread(target=create_when_possible, args=(database, admin), name="first admin", daemon=True).start()
+    log.info("api ready", address=f"http://{settings.api_host}:{settings.api_port}")
     return app
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _tokens(settings: Settings) -> Tokens:
+    return Tokens(settings.jwt_secrets)

@@ -31,6 +31,7 @@ from scheduler.store.connection import Database
 from scheduler.store.intake import create_job, create_jobs
 from scheduler.store.reads import get_job, list_executions
 from tests.acceptance.ledger_tasks import CREATE_LEDGER, LEDGER_URL
+from tests.credentials import SECRET, bearer
 from tests.eventually import eventually
 from tests.servers import Servers, fresh_database
 
@@ -163,6 +164,7 @@ class Cluster:
             LEDGER_URL: self.ledger_url,
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
+            "JWT_SECRET": SECRET,
             "METRICS_PORT": "0",
             "LOG_FORMAT": "json",
             "LOG_LEVEL": "debug",
@@ -265,12 +267,12 @@ class Cluster:
     # ── the API ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def call(self, method: str, path: str, body: object = None) -> Answer:
-        """Call the cluster's API."""
+        """Call the cluster's API, as an admin."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.settings['api_port']}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", **bearer()},
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as response:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import socket
@@ -94,12 +93,25 @@ def try_the_line_it_prints(up: Up) -> str:
     """Do what the banner says; returns the URL of the job, which has completed."""
     line = re.search(r"^  (curl .*?)$", up.output.replace("\\\n", " "), re.MULTILINE)
     assert line is not None
-    words = shlex.split(line[1])[1:]
+    done = subprocess.run(["sh", "-c", line[1]], capture_output=True, timeout=30, check=True)
     address = re.search(r"Ready after .*?: (http://\S+)", up.output)
     assert address is not None
-    job = f"{address[1]}/api/jobs/{fetch(*words)['id']}"
-    eventually(lambda: fetch(job)["status"] == "completed", 30.0, what="a completed job")
+    job = f"{address[1]}/api/jobs/{orjson.loads(done.stdout)['id']}"
+    eventually(lambda: look(up, job)["status"] == "completed", 30.0, what="a completed job")
     return job
+
+
+def look(up: Up, job: str) -> dict[str, object]:
+    """The job at that URL, with the key that is kept for commands."""
+    return fetch(job, "-H", f"Authorization: Bearer {(up.data_dir / 'api_key').read_text()}")
+
+
+def log_in(up: Up, password: str) -> dict[str, object]:
+    """What the API answers to the admin that it made."""
+    address = re.search(r"Ready after .*?: (http://\S+)", up.output)
+    assert address is not None
+    body = orjson.dumps({"email": "admin@example.com", "password": password}).decode()
+    return fetch(f"{address[1]}/api/auth/login", "-H", "Content-Type: application/json", "-d", body)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -113,11 +125,21 @@ def test_it_starts_works_stops_and_starts_again(data_dir: Path, signum: signal.S
             password_file = data_dir / server / "password"
             assert stat.S_IMODE(password_file.stat().st_mode) == 0o600
             assert password_file.read_text() not in up.output
+        password = re.search(r"with the password (\S+) \(shown this once\)", up.output)
+        assert password is not None
+        assert log_in(up, password[1])["token_type"] == "Bearer"
+        for name in ("api_key", "jwt_secret"):
+            assert stat.S_IMODE((data_dir / name).stat().st_mode) == 0o600
+            assert (data_dir / name).read_text() not in up.output
+        key = (data_dir / "api_key").read_text()
         assert up.end(signum) == 0
 
     with running_up(data_dir, port=port) as up:
         up.wait_for("Ready after")
-        assert fetch(job)["status"] == "completed"
+        assert look(up, job)["status"] == "completed"
+        assert "password" not in up.output
+        assert log_in(up, password[1])["token_type"] == "Bearer"
+        assert (data_dir / "api_key").read_text() == key
         assert up.end(signum) == 0
 
 
@@ -155,7 +177,7 @@ def test_servers_that_are_named_are_used(data_dir: Path, database_url: str, redi
     with running_up(data_dir, settings={"DATABASE_URL": database_url, "REDIS_URL": redis_url}) as up:
         up.wait_for("Ready after")
         try_the_line_it_prints(up)
-        assert sorted(path.name for path in data_dir.iterdir()) == ["workspace"]
+        assert sorted(path.name for path in data_dir.iterdir()) == ["api_key", "jwt_secret", "workspace"]
         assert up.end(signal.SIGTERM) == 0
 
 

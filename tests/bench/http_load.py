@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
+from tests.credentials import bearer
+
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length: "
 
@@ -32,13 +34,17 @@ def rate(url: str, request: Callable[[], bytes], *, status: int, connections: in
 
 def get(path: str) -> bytes:
     """A GET of `path`."""
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{_credentials()}\r\n".encode()
 
 
 def post(path: str, body: bytes) -> bytes:
     """A POST of JSON to `path`."""
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    return head.encode() + _END_OF_HEAD + body
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{_credentials()}Content-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}".encode() + _END_OF_HEAD + body
+
+
+def _credentials() -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in bearer().items())
 
 
 @dataclass(slots=True)

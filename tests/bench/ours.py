@@ -16,6 +16,7 @@ from tests.acceptance.cluster import Cluster, Node, free_port
 from tests.bench.http_load import get, post, rate
 from tests.bench.stage import Place, Stage
 from tests.chaos.fleet import family
+from tests.credentials import access_token
 
 _ROOT: Final = Path(__file__).parents[2]
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
@@ -95,7 +96,8 @@ def running(place: Place, *roles: str, **settings: object) -> Generator[Cluster]
 def _bench(cluster: Cluster, mode: str, jobs: int) -> dict[str, Any]:
     url = f"http://127.0.0.1:{cluster.settings['api_port']}"
     command = [sys.executable, "-m", "scheduler", "bench", "--json", "--mode", mode, "--jobs", str(jobs), "--url", url]
-    return json.loads(subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.PIPE).stdout)
+    environment = {**os.environ, "SCHEDULER_TOKEN": access_token()}
+    return json.loads(subprocess.run(command, cwd=_ROOT, env=environment, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def cpu_seconds(node: Node) -> float:

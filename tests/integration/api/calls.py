@@ -7,6 +7,8 @@ from typing import Any
 
 from flask import Flask
 
+from tests.credentials import bearer
+
 NOOP: dict[str, Any] = {"type": "noop", "data": {}}
 
 
@@ -41,10 +43,16 @@ class Answer:
 
 
 class Api:
-    """A client of one application."""
+    """A client of one application, an admin unless it is given another token; none with an empty one."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, token: str | None = None) -> None:
+        self.app = app
         self._client = app.test_client()
+        self._credentials = {} if token == "" else bearer(token)
+
+    def as_(self, token: str) -> "Api":
+        """Another client of the same application."""
+        return Api(self.app, token)
 
     def get(self, path: str, query: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         return self.send("GET", path, query_string=query, headers=headers)
@@ -61,8 +69,8 @@ class Api:
     def delete(self, path: str, body: Any = None) -> Answer:
         return self._send_json("DELETE", path, body)
 
-    def send(self, method: str, path: str, **options: Any) -> Answer:
-        response = self._client.open(path, method=method, **options)
+    def send(self, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
+        response = self._client.open(path, method=method, headers={**self._credentials, **(headers or {})}, **options)
         body: Any = response.get_json(silent=True) if "json" in response.headers.get("Content-Type", "") else None
         return Answer(response.status_code, dict(response.headers), response.get_data(as_text=True), body)
 

@@ -7,12 +7,14 @@ from contextlib import closing, contextmanager
 import pytest
 
 from scheduler.api.app import Services, create_app
+from scheduler.api.tokens import Tokens
 from scheduler.domain.states import JobStatus
 from scheduler.queue import Listener, Signals
 from scheduler.store.connection import Database
 from scheduler.tasks.builtin import BuiltinConfig, builtin_tasks
 from scheduler.tasks.registry import Registry
 from scheduler.tasks.smtp_pool import SmtpConfig
+from tests.credentials import SECRET
 from tests.eventually import eventually
 from tests.integration.api.calls import Api
 
@@ -51,7 +53,15 @@ def closed_port() -> int:
 @pytest.fixture
 def services(db: Database, redis_url: str, registry: Registry) -> Generator[Services]:
     with closing(Signals(redis_url)) as signals:
-        yield Services(database=db, signals=signals, registry=registry, max_body_bytes=MAX_BODY_BYTES, version="1.2.3")
+        yield Services(
+            database=db,
+            signals=signals,
+            registry=registry,
+            max_body_bytes=MAX_BODY_BYTES,
+            version="1.2.3",
+            tokens=Tokens([SECRET]),
+            redis_url=redis_url,
+        )
 
 
 @pytest.fixture
@@ -65,7 +75,13 @@ def no_services(registry: Registry, closed_port: int, *, max_body_bytes: int = M
     database = Database(f"postgresql://nobody@127.0.0.1:{closed_port}/none", name="test", timeout=0.2)
     with closing(database), closing(Signals(f"redis://127.0.0.1:{closed_port}/0")) as signals:
         yield Services(
-            database=database, signals=signals, registry=registry, max_body_bytes=max_body_bytes, version="1.2.3"
+            database=database,
+            signals=signals,
+            registry=registry,
+            max_body_bytes=max_body_bytes,
+            version="1.2.3",
+            tokens=Tokens([SECRET]),
+            redis_url=f"redis://127.0.0.1:{closed_port}/0",
         )
 
 

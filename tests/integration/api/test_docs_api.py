@@ -5,6 +5,10 @@ import re
 from pathlib import Path
 from typing import Any, cast
 
+from scheduler.domain.account import NewAccount, Role
+from scheduler.domain.password import hash_password
+from scheduler.store.accounts import create_account
+from scheduler.store.connection import Database
 from tests.integration.api.calls import Api
 
 PAGE = Path(__file__).parents[3] / "docs" / "api.md"
@@ -12,7 +16,10 @@ _EXAMPLE = re.compile(r"```http\n(?P<request>.*?)\n\n(?P<status>\d{3})(?:\n(?P<a
 _REQUEST = re.compile(r"(?P<method>[A-Z]+) (?P<path>\S+)\n?(?P<headers>(?:[\w-]+: [^\n]*\n)*)(?P<body>.*)", re.DOTALL)
 
 
-def test_each_example_is_answered_as_it_is_shown(api: Api) -> None:
+def test_each_example_is_answered_as_it_is_shown(api: Api, db: Database) -> None:
+    with db.connection() as conn:
+        password_hash = hash_password("a long pass phrase")
+        create_account(conn, NewAccount(email="ada@example.com", password_hash=password_hash, role=Role.ADMIN))
     page = PAGE.read_text()
     examples = [*_EXAMPLE.finditer(page)]
     assert len(examples) == page.count("```http")

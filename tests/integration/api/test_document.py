@@ -17,9 +17,11 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from scheduler.api.app import Services, create_app
+from scheduler.api.tokens import Tokens
 from scheduler.queue import Signals
 from scheduler.store.connection import Database
 from scheduler.tasks.registry import Registry
+from tests.credentials import SECRET, bearer
 from tests.integration.api.calls import Api
 from tests.integration.api.test_exchange import OPERATIONS
 from tests.servers import Servers, fresh_database
@@ -70,7 +72,15 @@ def described(servers: Servers, registry: Registry) -> Generator[OpenApiSchema]:
         closing(Signals(servers.redis_url)) as signals,
     ):
         app = create_app(
-            Services(database=database, signals=signals, registry=registry, max_body_bytes=2**20, version="1.2.3")
+            Services(
+                database=database,
+                signals=signals,
+                registry=registry,
+                max_body_bytes=2**20,
+                version="1.2.3",
+                tokens=Tokens([SECRET]),
+                redis_url=servers.redis_url,
+            )
         )
         yield schemathesis.openapi.from_wsgi("/openapi.json", app)
 
@@ -111,7 +121,7 @@ def test_every_operation_does_what_it_says(
             case.query, case.body = put_right(case.query), put_right(case.body)
             if path in CHOICES and method != "get" and all(each is None for each in case.body.values()):
                 case.body = {"filter": {}}
-        case.call_and_validate(excluded_checks=excluded)
+        case.call_and_validate(excluded_checks=excluded, headers=bearer())
 
     try:
         answers_as_described()

@@ -71,7 +71,7 @@ def test_the_document_tells_of_the_key_where_it_is_heeded(api: Api) -> None:
     }
     templates = {"/api/templates", "/api/templates/{id}/use"}
     schedules = {"/api/schedules", "/api/schedules/{id}/trigger"}
-    assert heeding == {"/api/job", "/api/bulk/create", "/api/duplicate/{id}"} | templates | schedules
+    assert heeding == {"/api/job", "/api/bulk/create", "/api/duplicate/{id}", "/api/users"} | templates | schedules
 
 
 def test_the_first_answer_comes_back_whatever_became_of_the_job(api: Api, move: Move) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from scheduler.api import identity
 from scheduler.store import connection as connections
 from scheduler.store.connection import Database
 from tests.integration.api.calls import NOOP, Answer, Api
@@ -19,6 +20,7 @@ PLANNING: Final = "Parse"
 def _busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """As under load, however slow this machine is: the last answer counts as a sign of life."""
     monkeypatch.setattr(connections, "FRESH_SECONDS", 60.0)
+    monkeypatch.setattr(identity, "LAG_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.credentials import SECRET, access_token
 from tests.eventually import eventually
 
 _CHECKOUT = Path(__file__).parents[3]
@@ -63,6 +64,8 @@ def running_system(
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "API_PORT": str(port),
+        "JWT_SECRET": SECRET,
+        "SCHEDULER_TOKEN": access_token(),
         "SCHEDULER_DATA_DIR": str(data_dir),
         "PYTHONPATH": str(_CHECKOUT),
     }

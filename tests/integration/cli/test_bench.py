@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from scheduler.cli.bench import bench
+from tests.credentials import bearer
 from tests.eventually import eventually
 from tests.integration.cli.running import Shell, System, running_system
 
@@ -48,11 +49,11 @@ def test_what_it_measures(system: System, mode: str, jobs: int) -> None:
 
 def test_jobs_of_others_are_left_alone(system: System) -> None:
     body = json.dumps({"task": {"type": "noop", "data": {}}, "queue": "bench", "delay_seconds": 3600}).encode()
-    request = urllib.request.Request(f"{system.url}/api/job", body, {"Content-Type": "application/json"})
+    request = urllib.request.Request(f"{system.url}/api/job", body, {"Content-Type": "application/json", **bearer()})
     with urllib.request.urlopen(request, timeout=10) as response:
         job = json.load(response)["id"]
     assert run(system, "--mode", "immediate", "--jobs", "1")["jobs"] == 1
-    removal = urllib.request.Request(f"{system.url}/api/jobs/{job}", method="DELETE")
+    removal = urllib.request.Request(f"{system.url}/api/jobs/{job}", headers=bearer(), method="DELETE")
     with urllib.request.urlopen(removal, timeout=10) as response:
         assert response.status == 204
 

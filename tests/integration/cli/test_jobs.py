@@ -18,7 +18,7 @@ REFUSED_TASK = '{"url": "http://127.0.0.1:9/"}'
 
 @pytest.fixture
 def cli(shell: Shell, system: System) -> Shell:
-    shell.setenv(SCHEDULER_URL=system.url)
+    shell.setenv(SCHEDULER_URL=system.url, SCHEDULER_TOKEN=system.environment["SCHEDULER_TOKEN"])
     return shell
 
 

@@ -1,0 +1,75 @@
+"""The audit: deeds are recorded, and nothing changes or removes them."""
+
+from datetime import UTC
+from typing import Any, Final
+
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from scheduler.domain.audit import AuditEntry, AuditFilter, Deed
+from scheduler.domain.job import JsonObject
+from scheduler.store.connection import Connection
+from scheduler.store.rows import to_json
+
+ENTRY_COLUMNS: Final = "id, at, account_id, actor, action, object_type, object_id, address, request_id, before, after"
+
+_RECORD: Final = """
+    INSERT INTO audit_entries (account_id, actor, action, object_type, object_id, address, request_id, before, after)
+    VALUES (
+        %(account_id)s,
+        coalesce(%(actor)s, (SELECT email FROM accounts WHERE id = %(account_id)s), 'an account that is gone'),
+        %(action)s, %(object_type)s, %(object_id)s, %(address)s, %(request_id)s, %(before)s, %(after)s)"""
+
+
+def record(conn: Connection, deed: Deed) -> None:
+    """Record a deed, in the transaction that does it where there is one."""
+    conn.execute(
+        _RECORD,
+        {
+            "account_id": deed.account_id,
+            "actor": deed.actor,
+            "action": deed.action,
+            "object_type": deed.object_type,
+            "object_id": deed.object_id,
+            "address": deed.address,
+            "request_id": deed.request_id,
+            "before": _json_or_null(deed.before),
+            "after": _json_or_null(deed.after),
+        },
+    )
+
+
+_FRAGMENTS: Final = {
+    "account_id": sql.SQL("account_id = %(account_id)s"),
+    "action": sql.SQL("action = %(action)s"),
+    "object_type": sql.SQL("object_type = %(object_type)s"),
+    "object_id": sql.SQL("object_id = %(object_id)s"),
+}
+
+
+def entry_conditions(wanted: AuditFilter) -> tuple[list[sql.Composable], dict[str, Any]]:
+    """The conditions that an entry must meet beside being the caller's to see, and their parameters."""
+    asked = {name: getattr(wanted, name) for name in _FRAGMENTS}
+    parameters = {name: value for name, value in asked.items() if value is not None}
+    return [_FRAGMENTS[name] for name in parameters], parameters
+
+
+def entry_from_row(row: TupleRow) -> AuditEntry:
+    """An entry from a row of ENTRY_COLUMNS."""
+    return AuditEntry(
+        id=row[0],
+        at=row[1].astimezone(UTC),
+        account_id=row[2],
+        actor=row[3],
+        action=row[4],
+        object_type=row[5],
+        object_id=row[6],
+        address=row[7],
+        request_id=row[8],
+        before=row[9],
+        after=row[10],
+    )
+
+
+def _json_or_null(value: JsonObject | None) -> str | None:
+    return None if value is None else to_json(value)

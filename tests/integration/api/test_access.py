@@ -206,7 +206,7 @@ def _tampered() -> str:
 
 def _unsigned() -> str:
     claims = jwt.decode(access_token(), options={"verify_signature": False})
-    return jwt.encode(claims, None, algorithm="none")
+    return jwt.encode(claims, "", algorithm="none")
 
 
 BAD_TOKENS: Final[dict[str, Callable[[], str]]] = {

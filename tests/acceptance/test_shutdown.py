@@ -84,10 +84,8 @@ def test_a_second_sigterm_hurries_a_process_that_hangs(cluster: Cluster, own: Ow
     job_id = cluster.create("ledger_sleep", LONG, timeout_seconds=3600)
     cluster.entry(job_id, "start")
     with paused(own.postgres):
-        for _ in range(2):
-            for node in nodes:
-                node.terminate()
-        assert [node.exit_code(LITTLE) for node in nodes] == [0, 0]
+        for node in nodes:  # again and again: two at one moment may count as one
+            assert node.exit_code_under(signal.SIGTERM, LITTLE) == 0
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])

@@ -141,13 +141,7 @@ class Executor:
 
     def _admit(self, attempts: Sequence[Attempt], asked: float, admitted: threading.Event) -> None:
         admitted.set()
-        now = time.monotonic()
-        held = [each for each in attempts if now < asked + each.lease_seconds / 2]  # and not in its last moments
-        if len(held) < len(attempts):  # the loop was blocked, or we were frozen: others may have them by now
-            count = len(attempts) - len(held)
-            log.warning("attempts not begun: their leases are no longer surely ours", count=count)
-            self._slots.release(count)
-        for attempt in held:
+        for attempt in attempts:
             running = Running(attempt, asked + attempt.lease_seconds)
             self._running[attempt.key] = running
             running.task = self._loop.create_task(run_attempt(running, self._registry))

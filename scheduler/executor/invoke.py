@@ -1,7 +1,7 @@
 """Call a handler where its kind says: on the loop, in a thread, or in a process of its own."""
 
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Protocol, cast
 
 from pydantic import BaseModel
 
@@ -11,23 +11,30 @@ from scheduler.tasks.context import TaskContext
 from scheduler.tasks.registry import Kind, TaskType
 
 
-async def invoke(task_type: TaskType, data: BaseModel, context: TaskContext, held_until: Callable[[], float]) -> object:
+class Lease(Protocol):
+    """What a handler runs under: until when it surely lasts, and whether enough of it is left to begin."""
+
+    held_until: float
+
+    def begin(self, call: Callable[[], object]) -> object: ...
+
+
+async def invoke(task_type: TaskType, data: BaseModel, context: TaskContext, lease: Lease) -> object:
     """The handler's result, or whatever it raises. Cancelled: a coroutine is too, a process is killed,
     and a thread, which nothing can stop, is left to look at `context.cancelled`.
 
-    `held_until` tells the monotonic time at which the lease runs out, should we not live to see it: a process then
-    ends by itself."""
+    A process is told of the lease, and ends by itself with it, should we not live to see that."""
     match task_type.kind:
         case Kind.ASYNC:
             try:
-                return await cast("Awaitable[object]", task_type.handler(data, context))
+                return await cast("Awaitable[object]", lease.begin(lambda: task_type.handler(data, context)))
             except (SystemExit, KeyboardInterrupt) as error:  # asyncio would end the executor with it
                 raise RuntimeError(repr(error)) from error
         case Kind.THREAD:
-            return await in_thread(lambda: task_type.handler(data, context))
+            return await in_thread(lambda: lease.begin(lambda: task_type.handler(data, context)))
         case Kind.PROCESS:
-            child = ChildProcess(task_type, data, context, held_until)
+            child = ChildProcess(task_type, data, context, lambda: lease.held_until)
             try:
-                return await in_thread(child.converse)
+                return await in_thread(lambda: lease.begin(child.converse))
             finally:
                 child.kill()

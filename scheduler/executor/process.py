@@ -155,9 +155,9 @@ def _die_with_executor() -> None:
 
 
 def _await_word(deadline: "c_double") -> None:
-    """Begin nothing before the executor has told how long the lease lasts: one that is frozen right after the start
-    would leave us at work for as long as we liked."""
-    while deadline.value == _UNTOLD:
+    """Begin nothing before the executor has told of a lease that lasts: one that is frozen right after the start would
+    leave us at work for as long as we liked; one that was has to see first whether the attempt is still its own."""
+    while deadline.value <= time.monotonic():
         time.sleep(_WORD_SECONDS)
 
 

@@ -9,6 +9,7 @@ import random
 import re
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,15 +21,22 @@ from scheduler.domain.job import Attempt, Completed, Failed, JsonObject, Outcome
 from scheduler.domain.retry import next_delay
 from scheduler.domain.states import ExecutionStatus
 from scheduler.executor.invoke import invoke
+from scheduler.logs import get_log
 from scheduler.tasks.context import TaskContext
 from scheduler.tasks.registry import Registry, TaskType
 from scheduler.tasks.text import cut, storable
+
+log = get_log("run")
 
 MAX_RESULT_BYTES: Final = 2 * 1024 * 1024
 _MAX_MESSAGE_BYTES: Final = 4 * 1024
 _MAX_TRACEBACK_BYTES: Final = 8 * 1024
 
 _ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class NotBegun(Exception):
+    """The handler was not called: somebody else may be about to."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +55,17 @@ class Running:
     progress: JsonObject | None = None
     shown: JsonObject | None = None
     task: "asyncio.Task[Outcome | None] | None" = None
+
+    def begin(self, call: Callable[[], object]) -> object:
+        """`call` the handler; raises NotBegun, and leaves the attempt to others, when half of its lease has gone by.
+
+        The loop was blocked, or we were frozen, and may be about to lose it. So this is asked last of all.
+        """
+        if self.cancelled or time.monotonic() >= self.held_until - self.attempt.lease_seconds / 2:
+            self.cancelled = True
+            log.warning("attempt not begun: its lease is no longer surely ours", job_id=self.attempt.key.job_id)
+            raise NotBegun
+        return call()
 
     def cancel(self) -> None:
         """Tell the handler to stop; its outcome will not be recorded."""
@@ -103,7 +122,7 @@ async def _within_budget(running: Running, task_type: TaskType, data: BaseModel)
     # Not asyncio.timeout(), which costs a quick task as much as all else here together.
     clock = asyncio.get_running_loop().call_later(running.deadline - time.monotonic(), running.time_out)
     try:
-        return await invoke(task_type, data, context, lambda: running.held_until)
+        return await invoke(task_type, data, context, running)
     finally:
         clock.cancel()
 

@@ -6,12 +6,12 @@ from typing import Annotated, Final, cast
 from flask import Response
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
+from scheduler.api.bulk_outputs import CancelledOut, IdsOut, RetriedOut, SkippedOut
 from scheduler.api.choice import ChoiceIn
 from scheduler.api.fields import Input, example
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import TASK_EXAMPLE, JobIn
 from scheduler.api.intake import admit_all, faults_of_tasks, wake_pickers
-from scheduler.api.outputs import CancelledOut, IdsOut, RetriedOut, SkippedOut
 from scheduler.api.problem import faults_of_validation
 from scheduler.api.resource import Resource, answer
 from scheduler.api.services import connection, nudge

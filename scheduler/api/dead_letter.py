@@ -4,10 +4,12 @@ from typing import Final
 
 from flask import Response
 
+from scheduler.api.bulk_outputs import DeletedOut, RetriedOut, SkippedOut
 from scheduler.api.choice import ChoiceIn
 from scheduler.api.identity import current_caller
 from scheduler.api.intake import wake_pickers
-from scheduler.api.outputs import DeletedOut, JobOut, JobsOut, Pagination, RetriedOut, SkippedOut
+from scheduler.api.job_outputs import JobOut, JobsOut
+from scheduler.api.pagination import Pagination
 from scheduler.api.queries import JobsQuery
 from scheduler.api.resource import Resource, answer
 from scheduler.api.services import connection

@@ -1,11 +1,12 @@
 """Whether the process lives, and whether what it stands on is right."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Annotated, Final
 
 from flask import Response
+from pydantic import Field
 
-from scheduler.api.outputs import CheckOut, HealthOut, ReadyOut
+from scheduler.api.fields import Output, example
 from scheduler.api.resource import Resource, answer
 from scheduler.api.services import Services, services
 from scheduler.domain.errors import ConfigurationError, Unavailable
@@ -13,6 +14,41 @@ from scheduler.store.connection import OLDEST_POSTGRESQL, server_version
 from scheduler.store.migrate import schema_state
 
 health: Final = Resource("health", "For load balancers and supervisors.")
+
+
+class CheckOut(Output):
+    """Whether one of the things that the API stands on is right."""
+
+    status: Annotated[str, Field(pattern="^(ok|failed)$")]
+    detail: str
+
+
+class ReadyOut(Output):
+    """Whether the API can do its work."""
+
+    model_config = example(
+        {
+            "status": "ready",
+            "checks": {
+                "postgresql": {"status": "ok", "detail": "PostgreSQL 18"},
+                "redis": {"status": "ok", "detail": "Redis 8.2.1"},
+                "schema": {"status": "ok", "detail": "version 1"},
+            },
+        }
+    )
+
+    status: Annotated[str, Field(pattern="^(ready|unready)$")]
+    checks: dict[str, CheckOut]
+
+
+class HealthOut(Output):
+    """The process lives."""
+
+    model_config = example({"status": "ok", "version": "0.1.0"})
+
+    status: str
+    version: str
+
 
 _UNKNOWN_SCHEMA: Final = CheckOut(status="failed", detail="Not known as long as PostgreSQL is not right.")
 

@@ -7,8 +7,9 @@ from typing import Final
 
 from flask import Response, after_this_request
 
+from scheduler.api.bulk_outputs import IdsOut
 from scheduler.api.identity import current_caller
-from scheduler.api.outputs import IdsOut, JobOut
+from scheduler.api.job_outputs import JobOut
 from scheduler.api.resource import answer
 from scheduler.api.services import connection, nudge, services
 from scheduler.domain.errors import FieldError, InvalidInput

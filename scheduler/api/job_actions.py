@@ -7,7 +7,7 @@ from flask import Response
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import AgainIn, NothingIn
 from scheduler.api.intake import admit, wake_pickers_for
-from scheduler.api.outputs import JobOut
+from scheduler.api.job_outputs import JobOut
 from scheduler.api.resource import ById, Resource, answer
 from scheduler.api.services import connection, nudge
 from scheduler.domain.job import Job, NewJob

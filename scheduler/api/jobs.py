@@ -7,7 +7,8 @@ from flask import Response
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import ChangeIn, JobIn
 from scheduler.api.intake import admit, change_admitted
-from scheduler.api.outputs import JobOut, JobsOut, JobStatusOut, Pagination
+from scheduler.api.job_outputs import JobOut, JobsOut, JobStatusOut
+from scheduler.api.pagination import Pagination
 from scheduler.api.queries import JobsQuery
 from scheduler.api.resource import ById, Resource, answer, nothing
 from scheduler.api.services import connection

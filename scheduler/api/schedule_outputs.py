@@ -10,7 +10,8 @@ from pydantic import Field
 
 from scheduler.api.fields import Output, UtcTime, example
 from scheduler.api.inputs import TASK_EXAMPLE
-from scheduler.api.outputs import PAGINATION_EXAMPLE, Pagination, RetryOut, TaskOut
+from scheduler.api.job_outputs import RetryOut, TaskOut
+from scheduler.api.pagination import PAGINATION_EXAMPLE, Pagination
 from scheduler.domain.recurrence import Recurrence, read_rule
 from scheduler.domain.schedule import Misfire, Overlap, Schedule
 

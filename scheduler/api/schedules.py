@@ -9,7 +9,8 @@ from flask import Response
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import NothingIn
 from scheduler.api.intake import wake_pickers, wake_pickers_for
-from scheduler.api.outputs import JobOut, Pagination
+from scheduler.api.job_outputs import JobOut
+from scheduler.api.pagination import Pagination
 from scheduler.api.queries import PageQuery
 from scheduler.api.resource import ById, Resource, answer, nothing
 from scheduler.api.schedule_inputs import NextQuery, PreviewIn, ScheduleChangeIn, ScheduleIn

@@ -11,7 +11,8 @@ from scheduler.api.fields import Input, Moment, Output, UtcTime, example
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import Description, JobIn, OptionsIn, TaskIn
 from scheduler.api.intake import admit
-from scheduler.api.outputs import JobOut, Pagination, TaskOut
+from scheduler.api.job_outputs import JobOut, TaskOut
+from scheduler.api.pagination import Pagination
 from scheduler.api.queries import PageQuery
 from scheduler.api.resource import ById, Resource, answer, nothing
 from scheduler.api.services import connection, services

@@ -1,7 +1,7 @@
 """What clients send about a schedule."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final, LiteralString
+from typing import Annotated, Any, Final, LiteralString, cast
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
@@ -117,10 +117,10 @@ class ScheduleChangeIn(Input):
 
     model_config = example({"cron": "0 8 * * MON-FRI", "ends_at": None})
 
-    name: Name | None = None
-    cron: CronText | None = None
+    name: Name = Field(default_factory=lambda: cast("str", None))  # left out is fine, null is not
+    cron: CronText = Field(default_factory=lambda: cast("str", None))
     timezone: ZoneName | None = None
-    task: TaskIn | None = None
+    task: TaskIn = Field(default_factory=lambda: cast("TaskIn", None))
     enabled: Flag | None = None
     starts_at: StartsAt | None = None
     ends_at: EndsAt | None = None

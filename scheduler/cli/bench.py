@@ -1,6 +1,6 @@
 """`scheduler bench`: how many jobs a second a deployment does, and how late jobs start, through its public API.
 
-All times are in the jobs themselves, and so by the database's clock.
+All times are by the database's clock: they are in the jobs themselves, but for those of the API's answers.
 """
 
 import signal
@@ -34,7 +34,7 @@ class Mode:
 
     put: Callable[[Load, int], None]
     jobs: int
-    since: Callable[[Load, JsonObject], datetime]
+    since: Callable[[Load], Callable[[JsonObject], datetime]]
 
 
 def _due_at_once(load: Load, count: int) -> None:
@@ -53,12 +53,13 @@ def _ahead(load: Load, count: int) -> None:
         time.sleep(_APART_SECONDS)
 
 
-def _scheduled(_: Load, job: JsonObject) -> datetime:
-    return _moment(job["scheduled_at"])
+def _scheduled(_: Load) -> Callable[[JsonObject], datetime]:
+    return lambda job: _moment(job["scheduled_at"])
 
 
-def _answered(load: Load, job: JsonObject) -> datetime:
-    return load.answered_at()[id_of(job)]
+def _answered(load: Load) -> Callable[[JsonObject], datetime]:
+    answered_at = load.answered_at()
+    return lambda job: answered_at[id_of(job)]
 
 
 MODES: Final = {
@@ -95,8 +96,9 @@ def bench(api: Api, *, mode: str, wanted: int | None, as_json: bool) -> None:
         chosen.put(load, count)
         load.wait()
         jobs = load.read()
-        started = [job for job in jobs if job["started_at"]]
-        late = [_milliseconds_late(job, chosen.since(load, job)) for job in started]
+    started = [job for job in jobs if job["started_at"]]
+    since = chosen.since(load)
+    late = [_milliseconds_late(job, since(job)) for job in started]
     measured: JsonObject = {**(_rate(started) if mode == "throughput" else {}), "lateness_ms": _spread(late)}
     is_exact = len(jobs) == count and all(job["status"] == "completed" and job["attempt"] == 1 for job in jobs)
     head: JsonObject = {"mode": mode, "jobs": count, "each_exactly_once": is_exact}

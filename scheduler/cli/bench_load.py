@@ -77,9 +77,9 @@ class Load:
         """Put in one job."""
         sent = datetime.now(UTC)
         job = self._create(options)
-        answered = _Answered(sent, datetime.now(UTC), datetime.fromisoformat(str(job["created_at"])))
+        answered = datetime.now(UTC)
         self.ids.append(id_of(job))
-        self._answers[self.ids[-1]] = answered
+        self._answers[id_of(job)] = _Answered(sent, answered, datetime.fromisoformat(str(job["created_at"])))
 
     def answered_at(self) -> dict[int, datetime]:
         """When the answer to each `put_one` was here, by the database's clock.

@@ -17,6 +17,7 @@ from scheduler.embedded import Server
 from tests.acceptance.cluster import Cluster, free_port
 from tests.acceptance.ledger_tasks import LEDGER_URL
 from tests.acceptance.own_servers import GRACE, OwnServers, cluster_on, paused, running_own_servers, stopped
+from tests.credentials import SECRET
 from tests.eventually import eventually
 from tests.processes import living_in
 from tests.servers import Servers
@@ -84,10 +85,8 @@ def test_a_second_sigterm_hurries_a_process_that_hangs(cluster: Cluster, own: Ow
     job_id = cluster.create("ledger_sleep", LONG, timeout_seconds=3600)
     cluster.entry(job_id, "start")
     with paused(own.postgres):
-        for _ in range(2):
-            for node in nodes:
-                node.terminate()
-        assert [node.exit_code(LITTLE) for node in nodes] == [0, 0]
+        for node in nodes:  # again and again: two at one moment may count as one
+            assert node.exit_code_under(signal.SIGTERM, LITTLE) == 0
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -132,6 +131,7 @@ class Honcho:
             LEDGER_URL: cluster.ledger_url,
             "DATABASE_URL": cluster.database_url,
             "REDIS_URL": cluster.redis_url,
+            "JWT_SECRET": SECRET,
             "API_PORT": str(free_port()),
             "METRICS_PORT": "0",
             "LEASE_SECONDS": "3600",

@@ -51,7 +51,7 @@ CONTESTANTS: Final = (
     Contestant("scheduler, idle", "idle", 1, idle.idle),
     *(Contestant(f"{slots} api tasks at once", "tasks", 0.5, waiting.api_tasks(slots)) for slots in (50, 100, 200)),
     *(
-        Contestant(f"{pickers} pickers, {executors} executors", "scaling", 1, ours.throughput(executors, pickers))
+        Contestant(f"pickers: {pickers}, executors: {executors}", "scaling", 1, ours.throughput(executors, pickers))
         for pickers, executors in ((1, 1), (1, 2), (1, 4), (2, 1), (2, 2), (2, 4), (4, 1), (4, 2), (4, 4))
     ),
 )

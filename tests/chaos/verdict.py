@@ -103,7 +103,7 @@ def gather(database_url: str, ledger_url: str) -> Evidence:
             jobs=[
                 Job(*row)
                 for row in database.execute(
-                    "SELECT id, unique_key, status::text, attempt, run, concurrency_key, lease_until, result"
+                    "SELECT id, unique_key, status::text, attempt, run, concurrency_key || ' of owner ' || owner_id, lease_until, result"
                     " FROM jobs ORDER BY id"
                 )
             ],

@@ -103,8 +103,8 @@ def gather(database_url: str, ledger_url: str) -> Evidence:
             jobs=[
                 Job(*row)
                 for row in database.execute(
-                    "SELECT id, unique_key, status::text, attempt, run, concurrency_key || ' of owner ' || owner_id, lease_until, result"
-                    " FROM jobs ORDER BY id"
+                    "SELECT id, unique_key, status::text, attempt, run, concurrency_key || ' of owner ' || owner_id,"
+                    " lease_until, result FROM jobs ORDER BY id"
                 )
             ],
             executions=[

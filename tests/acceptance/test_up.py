@@ -50,7 +50,13 @@ class Up:
     def end(self, signum: signal.Signals) -> int:
         """Send it `signum`; returns its exit code once nothing of it is left."""
         self.process.send_signal(signum)
-        exit_code = self.process.wait(timeout=60)
+        try:
+            exit_code = self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # on which Python says where each thread is
+            self.process.wait()
+            left = {pid: Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in living_in(self.data_dir)}
+            pytest.fail(f"it does not end; beside it live {left}; it said:\n{self.output}")
         eventually(lambda: living_in(self.data_dir) == [], 5.0, what="the end of every process")
         return exit_code
 
@@ -65,6 +71,7 @@ def running_up(
         "SCHEDULER_DATA_DIR": str(data_dir),
         "API_PORT": str(port or find_free_port()),
         "METRICS_PORT": "0",
+        "PYTHONFAULTHANDLER": "1",
         **(settings or {}),
     }
     output_file = data_dir.parent / "output"

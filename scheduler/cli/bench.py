@@ -111,7 +111,7 @@ def bench(api: Api, *, mode: str, wanted: int | None, as_json: bool) -> None:
 def _rate(started: list[JsonObject]) -> JsonObject:
     starts, ends = ([_moment(job[name]) for job in started] for name in ("started_at", "completed_at"))
     seconds = (max(ends) - min(starts)).total_seconds()
-    return {"jobs_per_second": round(len(started) / seconds, 1), "seconds": round(seconds, 3)}
+    return {"jobs_per_second": round(len(started) / seconds, 1), "seconds": round(seconds, 6)}
 
 
 def _milliseconds_late(job: JsonObject, since: datetime) -> float:

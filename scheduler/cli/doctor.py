@@ -17,7 +17,7 @@ from scheduler.domain.errors import ConfigurationError, SchedulerError
 from scheduler.queue import Capacity, Signals
 from scheduler.settings import Settings, find_settings
 from scheduler.store import diagnosis
-from scheduler.store.connection import OLDEST_POSTGRESQL, Connection, server_version
+from scheduler.store.connection import OLDEST_POSTGRESQL, Connection, connected, server_version
 from scheduler.store.diagnosis import MOST_COUNTED, Stuck
 from scheduler.store.migrate import schema_state
 from scheduler.wiring.tasks import task_registry
@@ -82,7 +82,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
     url = settings.database_url.get_secret_value()
     if not url:
         raise ConfigurationError(f"DATABASE_URL {_BRING_YOUR_OWN}.")
-    with diagnosis.connected(url) as conn:
+    with connected(url, name="doctor") as conn:
         version = server_version(conn)
         if version < OLDEST_POSTGRESQL:
             raise ConfigurationError(f"version {version} is too old: {OLDEST_POSTGRESQL} or newer is needed.")

@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: a pool that hands out live ones, and one error when there are none."""
 
 import os
+import re
 import select
 import socket
 import sys
@@ -36,6 +37,7 @@ ANSWER_SECONDS: Final = 60.0
 
 _LOOK_SECONDS: Final = 0.5
 
+_REFUSAL: Final = re.compile(r"FATAL:\s+([^\n]+)")
 _AWAY: Final = "PostgreSQL does not answer: check that it runs and that DATABASE_URL is right."
 
 
@@ -43,10 +45,7 @@ class Database:
     """A pool of autocommit connections to one database, at most `max_size`; waits `timeout` seconds for one."""
 
     def __init__(self, url: str, *, name: str, max_size: int = 8, timeout: float = 1.5) -> None:
-        try:
-            conninfo.conninfo_to_dict(url)
-        except psycopg.ProgrammingError:
-            raise ConfigurationError("DATABASE_URL is not a PostgreSQL connection URL.") from None
+        _require_url(url)
         self._patience = _Patience()
         self._pool: ConnectionPool[_Pooled] = ConnectionPool(
             url,
@@ -113,6 +112,34 @@ class Database:
     def close(self) -> None:
         """Close every connection; the pool cannot be used again."""
         self._pool.close(timeout=2)
+
+
+@contextmanager
+def connected(url: str, *, name: str) -> Generator[Connection]:
+    """One plain connection for an errand: it can say why it is refused, and needs no threads, as a pool does.
+
+    Raises ConfigurationError when `url` is none, StoreUnavailable with the server's own reason when it gives one.
+    Nothing else of the driver's message is shown: where a URL is mistyped, that may quote a part of the password.
+    """
+    _require_url(url)
+    try:
+        with psycopg.connect(url, autocommit=True, application_name=f"scheduler {name}", connect_timeout=5) as conn:
+            yield conn
+    except psycopg.OperationalError as error:
+        refusal = _REFUSAL.search(str(error))
+        reason = f"PostgreSQL refuses: {refusal[1]}" if refusal else "PostgreSQL does not answer"
+        raise StoreUnavailable(f"{reason}. Check that it runs and that DATABASE_URL is right.") from error
+    except psycopg.Error as error:
+        if (reason := error.diag.message_primary) is None:  # not the server's: our own mistake
+            raise
+        raise StoreUnavailable(f"PostgreSQL refuses a statement: {reason}.") from error
+
+
+def _require_url(url: str) -> None:
+    try:
+        conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ConfigurationError("DATABASE_URL is not a PostgreSQL connection URL.") from None
 
 
 class _Pooled(psycopg.Connection[TupleRow]):

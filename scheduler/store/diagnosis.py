@@ -1,41 +1,13 @@
 """What `scheduler doctor` asks PostgreSQL: can it be reached, what time has it, and what is stuck."""
 
-import re
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import psycopg
-
-from scheduler.domain.errors import ConfigurationError, StoreUnavailable
 from scheduler.store.connection import Connection, fetch_one
 
 MOST_COUNTED: Final = 10_000
 """Counts stop here: enough to tell trouble, cheap in any backlog."""
-
-_REFUSAL: Final = re.compile(r"FATAL:\s+([^\n]+)")
-
-
-@contextmanager
-def connected(url: str) -> Generator[Connection]:
-    """One plain connection, which unlike a pool's can say why it is refused.
-
-    Raises ConfigurationError when `url` is none, StoreUnavailable with the server's own reason when it gives one.
-    Nothing else of the driver's message is shown: where a URL is mistyped, that may quote a part of the password.
-    """
-    try:
-        with psycopg.connect(url, autocommit=True, application_name="scheduler doctor", connect_timeout=5) as conn:
-            yield conn
-    except psycopg.OperationalError as error:
-        refusal = _REFUSAL.search(str(error))
-        reason = f"PostgreSQL refuses: {refusal[1]}" if refusal else "PostgreSQL does not answer"
-        raise StoreUnavailable(f"{reason}. Check that it runs and that DATABASE_URL is right.") from error
-    except psycopg.Error as error:
-        if error.diag.message_primary is None:
-            raise ConfigurationError("DATABASE_URL is not a PostgreSQL connection URL.") from None
-        raise StoreUnavailable(f"PostgreSQL refuses a statement: {error.diag.message_primary}.") from error
 
 
 def clock_ahead(conn: Connection) -> float:

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, LiteralString, cast
 
-import psycopg
-
 from scheduler.domain.errors import ConfigurationError, StoreUnavailable
-from scheduler.store.connection import OLDEST_POSTGRESQL, Connection, server_version
+from scheduler.store.connection import OLDEST_POSTGRESQL, Connection, connected, server_version
 
 _LOCK: Final = 0x5C4ED01E
 _LOCK_PATIENCE_SECONDS: Final = 300
@@ -63,14 +61,11 @@ def migrate(url: str) -> list[str]:
 
     Raises ConfigurationError when an applied file was edited since, or the server is too old.
     """
-    try:
-        with psycopg.connect(url, autocommit=True, application_name="scheduler migrate", connect_timeout=5) as conn:
-            if (version := server_version(conn)) < OLDEST_POSTGRESQL:
-                raise ConfigurationError(f"PostgreSQL {version} is too old: {OLDEST_POSTGRESQL} or newer is needed.")
-            _acquire_lock(conn)
-            return _apply_missing(conn)  # closing the connection releases the lock
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(f"Cannot migrate: PostgreSQL does not answer ({type(error).__name__}).") from error
+    with connected(url, name="migrate") as conn:
+        if (version := server_version(conn)) < OLDEST_POSTGRESQL:
+            raise ConfigurationError(f"PostgreSQL {version} is too old: {OLDEST_POSTGRESQL} or newer is needed.")
+        _acquire_lock(conn)
+        return _apply_missing(conn)  # closing the connection releases the lock
 
 
 def schema_state(conn: Connection) -> SchemaState:

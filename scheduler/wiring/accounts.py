@@ -1,7 +1,6 @@
 """Accounts that nobody has to log in to create: the first admin, and those made at the command line."""
 
 import secrets
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,7 @@ from scheduler.settings import Settings, api_key_file, keep_secret, read_secret
 from scheduler.store.accounts import any_admin, create_account, create_first_admin
 from scheduler.store.api_keys import create_key, identify
 from scheduler.store.audit import record
-from scheduler.store.connection import Connection, Database
+from scheduler.store.connection import Connection, Database, connected
 from scheduler.wiring.common import database_url, schema_is_there
 
 log = get_log("wiring")
@@ -55,8 +54,7 @@ def create_admin(conn: Connection, admin: NewAccount) -> Account | None:
 
 def create_user(settings: Settings, new: NewAccount) -> Account:
     """Create an account from the command line; raises Conflict when its e-mail is taken."""
-    url = database_url(settings)
-    with closing(Database(url, name="users")) as database, database.connection() as conn, conn.transaction():
+    with connected(database_url(settings), name="users") as conn, conn.transaction():
         account = create_account(conn, new)
         _record(conn, account)
         return account
@@ -85,7 +83,7 @@ class Admin:
 
 def ensure_admin(settings: Settings) -> Admin:
     """Create the first admin, and a key for this user's commands, where there are none."""
-    with closing(Database(database_url(settings), name="up")) as database, database.connection() as conn:
+    with connected(database_url(settings), name="up") as conn:  # honcho forks this process: it must have no threads
         new_password = None
         if any_admin(conn) is None:
             email = settings.admin_email or DEFAULT_ADMIN

@@ -1,5 +1,7 @@
 """Accounts that nobody has to log in to create."""
 
+import threading
+
 import pytest
 
 from scheduler.api.tokens import hash_of, prefix_of
@@ -88,3 +90,12 @@ def test_a_wrong_setting_is_named_and_not_shown(shell: Shell, settings: dict[str
     ((name, value),) = settings.items()
     assert name in str(caught.value)
     assert name != "JWT_SECRET" or value not in str(caught.value)
+
+
+def test_whoever_made_the_admin_may_fork(beside: Shell) -> None:
+    """`scheduler up` does: a thread of its own would hold its locks in the child for ever."""
+    settings = load_settings()
+    settings.data_dir.mkdir()
+    before = set(threading.enumerate())
+    ensure_admin(settings)
+    assert set(threading.enumerate()) <= before

@@ -126,13 +126,12 @@ def connected(url: str, *, name: str) -> Generator[Connection]:
         with psycopg.connect(url, autocommit=True, application_name=f"scheduler {name}", connect_timeout=5) as conn:
             yield conn
     except psycopg.OperationalError as error:
-        refusal = _REFUSAL.search(str(error))
-        reason = f"PostgreSQL refuses: {refusal[1]}" if refusal else "PostgreSQL does not answer"
+        words = _REFUSAL.search(str(error))
+        reason = f"PostgreSQL refuses: {words[1]}" if words else "PostgreSQL does not answer"
         raise StoreUnavailable(f"{reason}. Check that it runs and that DATABASE_URL is right.") from error
-    except psycopg.Error as error:
-        if (reason := error.diag.message_primary) is None:  # not the server's: our own mistake
-            raise
-        raise StoreUnavailable(f"PostgreSQL refuses a statement: {reason}.") from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        refusal = f"PostgreSQL refuses: {error.diag.message_primary}."
+        raise StoreUnavailable(f"{refusal} Grant it to the user that DATABASE_URL names.") from error
 
 
 def _require_url(url: str) -> None:

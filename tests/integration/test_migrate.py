@@ -174,3 +174,11 @@ def test_the_right_to_create_in_its_schema_is_all_that_it_takes(modest_url: str)
         (claimed,) = transitions.claim(conn, queue="default", limit=1, lease_seconds=1, ageing_seconds=60)
         assert claimed.id == job.id
         assert transitions.rescue(conn, limit=1, lease_seconds=0).lost == []
+
+
+def test_a_right_that_is_missing_is_named(modest_url: str, empty_url: str) -> None:
+    role = sql.Identifier(urlsplit(modest_url).username or "")
+    with psycopg.connect(empty_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("REVOKE CREATE ON SCHEMA app FROM {}").format(role))
+    with pytest.raises(StoreUnavailable, match="permission denied for schema app.*DATABASE_URL"):
+        migrate(modest_url)

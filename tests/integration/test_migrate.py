@@ -180,5 +180,5 @@ def test_a_right_that_is_missing_is_named(modest_url: str, empty_url: str) -> No
     role = sql.Identifier(urlsplit(modest_url).username or "")
     with psycopg.connect(empty_url, autocommit=True) as admin:
         admin.execute(sql.SQL("REVOKE CREATE ON SCHEMA app FROM {}").format(role))
-    with pytest.raises(StoreUnavailable, match="permission denied for schema app.*DATABASE_URL"):
+    with pytest.raises(StoreUnavailable, match=r"permission denied for schema app.*DATABASE_URL"):
         migrate(modest_url)

@@ -67,6 +67,8 @@ class Node:
     role: str
     process: "subprocess.Popen[bytes]"
     log_file: Path
+    port: int | None = None
+    """Where it listens, if it is an API."""
 
     @property
     def log(self) -> str:
@@ -79,7 +81,7 @@ class Node:
     def wait_ready(self) -> Self:
         def ready() -> bool:
             assert self.is_alive, self.log
-            return f"{self.role} ready" in self.log
+            return f"{self.role} ready" in self.log and (self.port is None or is_listening(self.port))
 
         eventually(ready, START_SECONDS, what=f"a {self.role} that is ready")
         return self
@@ -156,6 +158,7 @@ class Cluster:
     def launch(self, role: str, **settings: object) -> Node:
         """Start a process."""
         log_file = self.folder / f"{len(self.nodes)}-{role}.log"
+        options = self.settings | settings
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
             "PYTHONPATH": str(_ROOT),
@@ -170,7 +173,7 @@ class Cluster:
             "LOG_LEVEL": "debug",
             "SCHEDULER_TASK_MODULES": "tests.acceptance.ledger_tasks",
             "SCHEDULER_DATA_DIR": str(self.folder),
-            **{name.upper(): str(value) for name, value in (self.settings | settings).items()},
+            **{name.upper(): str(value) for name, value in options.items()},
         }
         with log_file.open("wb") as log:
             process = subprocess.Popen(
@@ -181,7 +184,7 @@ class Cluster:
                 stdout=log,
                 stderr=log,
             )
-        node = Node(role, process, log_file)
+        node = Node(role, process, log_file, cast("int", options["api_port"]) if role == "api" else None)
         self.nodes.append(node)
         return node
 
@@ -303,6 +306,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return cast("int", probe.getsockname()[1])
+
+
+def is_listening(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_gone(pid: int) -> bool:

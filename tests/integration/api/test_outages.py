@@ -114,7 +114,7 @@ def test_alive_whatever_is_away(storeless: Api) -> None:
 
 def test_ready_again_after_an_outage(services: Services, api: Api, database_url: str, closed_port: int) -> None:
     assert api.get("/readyz").ok()
-    with closing(Database(database_url, name="other", max_size=1, timeout=0.1)) as narrow:
+    with closing(Database(database_url, name="other", max_size=1, timeout=1.0)) as narrow:
         crowded = Api(create_app(replace(services, database=narrow)))
         with narrow.connection():
             crowded.get("/api/jobs").problem(503)  # the one connection is taken

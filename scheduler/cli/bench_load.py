@@ -1,5 +1,6 @@
 """The jobs of one measurement, from putting them in to removing them, over the REST API."""
 
+import signal
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -57,10 +58,13 @@ class Load:
 
     def clock(self) -> datetime:
         """The database's time, as a job tells that is created and removed for it."""
-        job = self._create({"delay_seconds": _PATIENCE_SECONDS})
-        now = datetime.now(UTC)
+        with _uninterrupted():
+            job = self._create({"delay_seconds": _PATIENCE_SECONDS})
+            now = datetime.now(UTC)
+            self.ids.append(id_of(job))
         self._behind = datetime.fromisoformat(str(job["created_at"])) - now
-        self.api.delete(f"/api/jobs/{id_of(job)}")
+        self._remove(self.ids[-1])
+        self.ids.pop()
         return now + self._behind
 
     def put(self, count: int, due: datetime) -> None:
@@ -68,17 +72,19 @@ class Load:
         job = _job({"scheduled_at": due.isoformat()})
         for start in range(0, count, _BATCH):
             batch: list[JsonValue] = [job for _ in range(min(_BATCH, count - start))]
-            self.ids += cast("list[int]", self.api.post("/api/bulk/create", {"jobs": batch}).body["ids"])
+            with _uninterrupted():
+                self.ids += cast("list[int]", self.api.post("/api/bulk/create", {"jobs": batch}).body["ids"])
         self.due = due
         if datetime.now(UTC) + self._behind >= due:
             raise Unavailable("The first jobs were due before the last were in: use fewer --jobs.")
 
     def put_one(self, **options: float) -> None:
         """Put in one job."""
-        sent = datetime.now(UTC)
-        job = self._create(options)
-        answered = datetime.now(UTC)
-        self.ids.append(id_of(job))
+        with _uninterrupted():
+            sent = datetime.now(UTC)
+            job = self._create(options)
+            answered = datetime.now(UTC)
+            self.ids.append(id_of(job))
         self._answers[id_of(job)] = _Answered(sent, answered, datetime.fromisoformat(str(job["created_at"])))
 
     def answered_at(self) -> dict[int, datetime]:
@@ -143,6 +149,16 @@ class Load:
 
     def _has_ended(self, job_id: int) -> bool:
         return self.api.get(f"/api/jobs/{job_id}/status")["status"] in _ENDED
+
+
+@contextmanager
+def _uninterrupted() -> "Generator[None]":
+    """Let no signal come between a job and its id, without which nobody would remove it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _job(options: JsonObject) -> JsonObject:

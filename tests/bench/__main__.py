@@ -14,8 +14,9 @@ import click
 
 from scheduler.cli.machine import commit, machine
 from scheduler.cli.terminal import table
+from scheduler.domain.schedule import Overlap
 from scheduler.embedded import EmbeddedServers
-from tests.bench import bare, idle, lists, others, ours, waiting
+from tests.bench import bare, idle, lists, others, ours, schedules, waiting
 from tests.bench.chart import bars
 from tests.bench.stage import Stage
 
@@ -49,6 +50,8 @@ CONTESTANTS: Final = (
     Contestant("scheduler, API", "api", 1, ours.api),
     Contestant("scheduler, lists", "lists", 500, lists.lists, is_asked_for=True),
     Contestant("scheduler, idle", "idle", 1, idle.idle),
+    Contestant("1,000 schedules at once", "schedules", 1, schedules.schedules(Overlap.ALLOW)),
+    Contestant("1,000 that skip overlaps", "schedules", 1, schedules.schedules(Overlap.SKIP)),
     *(Contestant(f"{slots} api tasks at once", "tasks", 0.5, waiting.api_tasks(slots)) for slots in (50, 100, 200)),
     *(
         Contestant(f"pickers: {pickers}, executors: {executors}", "scaling", 1, ours.throughput(executors, pickers))

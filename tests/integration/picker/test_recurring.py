@@ -10,29 +10,9 @@ import pytest
 from scheduler.picker.recurring import Recurring
 from scheduler.store.connection import Connection, Database
 from scheduler.store.occurrences import due_schedules, seconds_to_next
+from tests.integration.picker.crowds import CROWD, DUE, crowd_in
 from tests.integration.store.plans import MODES, plan_of
 from tests.servers import Servers, fresh_database
-
-CROWD = 100_000
-DUE = 1_000
-
-_CROWD = """
-    INSERT INTO schedules (cron, timezone, misfire, overlap, jitter_seconds, name, task_type, task_data, queue,
-        priority, max_attempts, timeout_seconds, retry_backoff, retry_delay_seconds, retry_max_delay_seconds,
-        retry_jitter, enabled, next_at, make_at)
-    SELECT n %% 60 || ' ' || n %% 24 || ' * * *', 'Europe/Berlin', 'run_once', 'allow', 0, 'n', 'noop', '{}', 'default',
-        5, 3, 30, 'fixed', 5, 60, false,
-        true, t.next_at, t.next_at - interval '5 s'
-    FROM generate_series(1, %(count)s) AS n
-    CROSS JOIN LATERAL (SELECT date_trunc('second', now()) + %(later)s * make_interval(secs => n + 60)
-                               + interval '2 s' AS next_at) AS t"""
-
-
-def crowd_in(conn: Connection, *, later: int, due: int) -> None:
-    """Schedules that are due in the same second, among very many that are not."""
-    conn.execute(_CROWD, {"count": later, "later": 1})
-    conn.execute(_CROWD, {"count": due, "later": 0})
-    conn.execute("VACUUM (ANALYZE) schedules")
 
 
 @pytest.fixture(scope="module")

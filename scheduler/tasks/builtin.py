@@ -11,7 +11,7 @@ from scheduler.tasks.generate_report import Summarise, generate_report_task, not
 from scheduler.tasks.mailer import Mailer
 from scheduler.tasks.network import NetworkGuard
 from scheduler.tasks.noop import noop_task
-from scheduler.tasks.query_database import query_database_task
+from scheduler.tasks.query_database import TellIdentity, query_database_task
 from scheduler.tasks.read_file import read_file_task
 from scheduler.tasks.registry import TaskType
 from scheduler.tasks.send_email import send_email_task
@@ -31,6 +31,8 @@ class BuiltinConfig:
     api_signing_secret: str = ""
     datasources: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     summarise: Summarise = nothing_to_summarise
+    own_identity: TellIdentity | None = None
+    """Who and where the scheduler itself is at PostgreSQL, where tasks run."""
 
 
 def builtin_tasks(config: BuiltinConfig) -> list[TaskType]:
@@ -45,6 +47,6 @@ def builtin_tasks(config: BuiltinConfig) -> list[TaskType]:
         read_file_task(workspace),
         send_email_task(mailer),
         api_task(NetworkGuard(AllowList(config.api_allow)), signer),
-        query_database_task(config.datasources),
+        query_database_task(config.datasources, config.own_identity),
         generate_report_task(workspace, mailer, config.summarise),
     ]

@@ -2,8 +2,9 @@
 
 import base64
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, LiteralString, TypeAlias, cast
+from asyncio import to_thread
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, LiteralString, NamedTuple, TypeAlias, cast
 
 import orjson
 import psycopg
@@ -41,6 +42,30 @@ _AS_TEXT: Final = ("date", "time", "timetz", "timestamp", "timestamptz", "interv
 _PERMANENT: Final = frozenset({"0A", "21", "22", "25", "26", "42", "54"})
 """SQLSTATE classes of queries that fail whenever they are tried."""
 
+IDENTITY: Final = """
+    SELECT system_identifier, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()),
+           session_user::text
+    FROM pg_catalog.pg_control_system()"""
+
+
+class Identity(NamedTuple):
+    """Where a connection leads and whose it is, as the server tells: its data directory (the same for its replicas),
+    the database there, and the account. No URL is needed, which can be spelt in many ways."""
+
+    cluster: int
+    database: int
+    account: str
+
+    def is_too_near(self, own: "Identity") -> bool:
+        """Whether it is the same database, or the same account in another."""
+        same_place = (self.cluster, self.database) == (own.cluster, own.database)
+        return same_place or (self.cluster, self.account) == (own.cluster, own.account)
+
+
+TellIdentity: TypeAlias = Callable[[], Identity]
+"""The scheduler's own; may block, and raises Unavailable."""
+
+
 Value: TypeAlias = Text | int | float | bool | None
 
 
@@ -63,8 +88,8 @@ class QueryDatabase(TaskData):
     max_rows: Annotated[int, Field(ge=1, le=MAX_ROWS)] = DEFAULT_ROWS
 
 
-def query_database_task(datasources: Mapping[str, str]) -> TaskType:
-    """The type `query_database`, bound to the databases that it may read: URLs by name."""
+def query_database_task(datasources: Mapping[str, str], own: TellIdentity | None = None) -> TaskType:
+    """The type `query_database`, bound to the databases that it may read (URLs by name), and never to our `own`."""
 
     async def query_database(data: QueryDatabase, context: TaskContext) -> JsonObject:
         if data.datasource not in datasources:
@@ -73,7 +98,7 @@ def query_database_task(datasources: Mapping[str, str]) -> TaskType:
                 f"There is no datasource {data.datasource!r}. Those that DATASOURCES names: {known}.", type="datasource"
             )
         try:
-            result = await _read(datasources[data.datasource], data)
+            result = await _read(datasources[data.datasource], data, own)
         except psycopg.Error as fault:
             raise _explained(data.datasource, fault) from None  # the cause's own words may show where the server is
         context.log("%d rows from %s", result["row_count"], data.datasource)
@@ -88,12 +113,14 @@ def query_database_task(datasources: Mapping[str, str]) -> TaskType:
     )
 
 
-async def _read(url: str, data: QueryDatabase) -> JsonObject:
+async def _read(url: str, data: QueryDatabase, own: TellIdentity | None) -> JsonObject:
     """A cursor takes a query and nothing else: no second statement, none that ends the read-only transaction."""
     async with await AsyncConnection.connect(url, connect_timeout=CONNECT_SECONDS) as connection:
         for name in _AS_TEXT:
             connection.adapters.register_loader(name, TextLoader)
         await connection.set_read_only(True)
+        if own is not None:
+            await _refuse_own(connection, data.datasource, await to_thread(own))
         await connection.execute(_SET_UP)
         async with connection.cursor("query") as cursor:
             # The query is the user's own, as it stands, on a database that is open to it.
@@ -101,6 +128,19 @@ async def _read(url: str, data: QueryDatabase) -> JsonObject:
             columns: list[JsonValue] = [storable(column.name) for column in cursor.description or ()]
             rows, truncated = await _fetch(cursor, data.max_rows)
     return {"columns": columns, "rows": [*rows], "row_count": len(rows), "truncated": truncated}
+
+
+async def _refuse_own(connection: AsyncConnection[TupleRow], datasource: str, own: Identity) -> None:
+    """Raises PermanentError for a datasource that turns out to be the scheduler's."""
+    cursor = await connection.execute(IDENTITY)
+    row = await cursor.fetchone()
+    assert row is not None
+    if Identity(*row).is_too_near(own):
+        raise PermanentError(
+            f"The datasource {datasource!r} is the scheduler's own database, or uses its account: "
+            "let DATASOURCES name another database, and an account that may read what tasks shall read.",
+            type="datasource",
+        )
 
 
 async def _fetch(cursor: AsyncServerCursor[TupleRow], limit: int) -> tuple[list[list[JsonValue]], bool]:

@@ -3,16 +3,18 @@
 import os
 import sys
 from datetime import timedelta
+from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
 from scheduler.domain.errors import ConfigurationError
 from scheduler.domain.summary import JobsSummary
 from scheduler.settings import Settings
-from scheduler.store.connection import Database
+from scheduler.store.connection import Database, fetch_one
 from scheduler.store.summary import summarise_for
 from scheduler.tasks.builtin import BuiltinConfig, builtin_tasks
 from scheduler.tasks.generate_report import Summarise, nothing_to_summarise
+from scheduler.tasks.query_database import IDENTITY, Identity, TellIdentity
 from scheduler.tasks.registry import Registry, load_registry
 from scheduler.tasks.smtp_pool import SmtpConfig
 
@@ -35,6 +37,7 @@ def task_registry(settings: Settings, reports: Database | None = None) -> Regist
         api_signing_secret=settings.api_task_signing_secret.get_secret_value(),
         datasources=_datasources(settings),
         summarise=_summaries(reports) if reports else nothing_to_summarise,
+        own_identity=_own_identity(reports) if reports else None,
     )
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # where .env lies, SCHEDULER_TASK_MODULES is found, too
@@ -49,8 +52,22 @@ def _summaries(database: Database) -> Summarise:
     return summarise
 
 
+def _own_identity(database: Database) -> TellIdentity:
+    @cache
+    def tell() -> Identity:
+        with database.connection() as connection:
+            row = fetch_one(connection, IDENTITY, {})
+        assert row is not None
+        return Identity(*row)
+
+    return tell
+
+
 def _datasources(settings: Settings) -> dict[str, str]:
-    """The databases that tasks may read; raises ConfigurationError for one that is reached as our own is."""
+    """The databases that tasks may read; raises ConfigurationError for one whose URL already shows that it is our own.
+
+    Where a URL leads in the end is asked once more of the server itself, before each query.
+    """
     urls = {name: url.get_secret_value() for name, url in settings.datasources.items()}
     own = _account(settings.database_url.get_secret_value())
     for name, url in urls.items():

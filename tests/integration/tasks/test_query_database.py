@@ -1,15 +1,20 @@
 """`query_database` on a real PostgreSQL: rows come as JSON, and nothing can be written."""
 
 import asyncio
+from collections.abc import Generator
 from typing import cast
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from scheduler.domain.errors import ConfigurationError, InvalidInput, PermanentError, TaskError
 from scheduler.domain.job import JsonObject, JsonValue
 from scheduler.executor.result import encode_result
 from scheduler.settings import Settings
+from scheduler.store.connection import Database
 from scheduler.tasks.query_database import MAX_ROWS
 from scheduler.wiring.tasks import task_registry
 from tests.eventually import eventually
@@ -232,3 +237,53 @@ def test_the_schedulers_own_account_is_no_source() -> None:
         {"database_url": own, "datasources": {"shop": "postgresql://reader:a@db.example/scheduler"}}
     )
     assert task_registry(reader).get("query_database")
+
+
+@pytest.fixture
+def reader(database_url: str) -> Generator[str]:
+    """An account that may log in, and no more; its name."""
+    name = f"reader_{uuid4().hex[:12]}"
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'reader'").format(sql.Identifier(name)))
+        yield name
+        admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def guarded(own: Database, url: str) -> Bench:
+    """A bench whose scheduler has a database of its own."""
+    settings = Settings.model_validate({"database_url": "postgresql://a@elsewhere/a", "datasources": {"shop": url}})
+    return Bench(registry=task_registry(settings, own))
+
+
+def elsewhere(url: str, *, account: str = "", host: str = "", database: str = "") -> str:
+    """The same URL with something else in it."""
+    parts = urlsplit(url)
+    login = account or f"{parts.username}:{parts.password or ''}"
+    path = f"/{database}" if database else parts.path
+    return parts._replace(netloc=f"{login}@{host or parts.hostname}:{parts.port or 5432}", path=path).geturl()
+
+
+def test_the_schedulers_own_database_is_refused_however_it_is_spelt(db: Database, database_url: str) -> None:
+    user = "".join(f"%{ord(letter):02x}" for letter in urlsplit(database_url).username or "")
+    spellings = [
+        database_url,
+        elsewhere(database_url, host="localhost"),
+        elsewhere(database_url, account=f"{user}:{urlsplit(database_url).password or ''}"),
+        elsewhere(database_url, host="nowhere.example") + "?hostaddr=127.0.0.1",
+    ]
+    for url in spellings:
+        error = failed(guarded(db, url), "SELECT 1")
+        assert (type(error), error.type) == (PermanentError, "datasource"), url
+        assert "own database" in str(error)
+
+
+def test_neither_another_account_there_nor_the_own_one_elsewhere_is_let_in(
+    db: Database, database_url: str, reader: str
+) -> None:
+    for url in (
+        elsewhere(database_url, account=f"{reader}:reader"),
+        elsewhere(database_url, database="postgres"),
+    ):
+        assert failed(guarded(db, url), "SELECT 1").type == "datasource"
+    other = elsewhere(database_url, account=f"{reader}:reader", database="postgres")
+    assert query(guarded(db, other), "SELECT 1")["rows"] == [[1]]

@@ -190,11 +190,14 @@ def publish_servers(settings: Settings, *, database_url: str, redis_url: str) ->
 
 
 def keep_secret(file: Path, text: str) -> Path:
-    """Write a file that only this user can read, in place of what is there."""
-    file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+    """Write a small file that only this user can read, in place of what is there: whole, or not at all."""
+    part = file.with_name(f"{file.name}.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         out.write(text)
-    return file
+        out.flush()
+        os.fsync(out.fileno())
+    return part.replace(file)
 
 
 def read_secret(file: Path) -> str:

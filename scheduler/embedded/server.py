@@ -1,6 +1,5 @@
 """One server process: started, watched and stopped; it ends when we end, however that happens."""
 
-import os
 import secrets
 import shutil
 import signal
@@ -19,6 +18,7 @@ from scheduler.domain.errors import ConfigurationError
 from scheduler.embedded.account import CLEAN_ENVIRONMENT, Account
 from scheduler.embedded.process import end_with_parent, find_free_port, find_processes, is_free, signal_processes
 from scheduler.embedded.programs import make_system_home
+from scheduler.settings import keep_secret
 
 START_SECONDS = 120.0
 """Long, since a server may have to recover first; one that dies is noticed at once."""
@@ -94,7 +94,7 @@ class Server(ABC):
             self.account.make_passage(new)
             self.account.make_folder(new / "data")
             password = secrets.token_hex(24)
-            write_secret(new / "password", password)
+            keep_secret(new / "password", password)
             self.initialise(new / "data", password)
         except BaseException:
             shutil.rmtree(new)
@@ -119,7 +119,7 @@ class Server(ABC):
                 self.port = find_free_port()
             self._launch()
             if self._becomes_ready():
-                write_secret(self.folder / "port", str(self.port))
+                keep_secret(self.folder / "port", str(self.port))
                 return
             if is_free(self.port):  # so it was not someone quicker who took the port
                 break
@@ -217,14 +217,3 @@ def last_words(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "error:"))]
     return (telling or lines or ["it said nothing"])[-1]
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Write a small file that only we may read, whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

@@ -75,8 +75,8 @@ class TokensOut(Output):
 
     @classmethod
     def of(cls, grant: Grant, refresh: str) -> Self:
-        pair = services().tokens.pair(grant, refresh)
-        return cls(access_token=pair.access, refresh_token=pair.refresh, user=AccountOut.of(grant.account))
+        access = services().tokens.access(grant, refresh)
+        return cls(access_token=access, refresh_token=refresh, user=AccountOut.of(grant.account))
 
 
 @auth.post("/api/auth/register", Access.OPEN, {201: AccountOut}, problems=(403, 409, 429, 503), audit=Audit.NOT)

@@ -8,7 +8,6 @@ import hmac
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -37,14 +36,6 @@ class BadToken(Exception):
     """This is no access token of ours, or not any more; the message says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenPair:
-    """What a log-in is given, and each refresh."""
-
-    access: str
-    refresh: str
-
-
 class Tokens:
     """Signs with the first of `signing_secrets`, and believes all of them: that is how they are rotated."""
 
@@ -57,8 +48,8 @@ class Tokens:
             )
         self._secrets = [each.encode() for each in signing_secrets]
 
-    def pair(self, grant: Grant, refresh: str) -> TokenPair:
-        """The tokens of a grant: the same for the same refresh token, however often they are asked for."""
+    def access(self, grant: Grant, refresh: str) -> str:
+        """The access token of a grant: the same for the same refresh token, however often it is asked for."""
         issued = int(grant.at.timestamp())
         claims = {
             "iss": ISSUER,
@@ -70,7 +61,7 @@ class Tokens:
             "iat": issued,
             "exp": issued + ACCESS_SECONDS,
         }
-        return TokenPair(jwt.encode(claims, self._secrets[0], algorithm=ALGORITHM), refresh)
+        return jwt.encode(claims, self._secrets[0], algorithm=ALGORITHM)
 
     def read(self, access: str) -> Identity:
         """Whom an access token speaks for; raises BadToken."""

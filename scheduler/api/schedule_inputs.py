@@ -1,7 +1,7 @@
 """What clients send about a schedule."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final, LiteralString, cast
+from typing import Annotated, Any, Final, LiteralString
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
@@ -112,15 +112,20 @@ class ScheduleIn(OptionsIn):
         )
 
 
+def _left_out() -> Any:
+    """The default of a field that may be left out and that no null can be sent for: what is required on creation."""
+    return None
+
+
 class ScheduleChangeIn(Input):
     """What to change of a schedule: a field left out stays, and null is what it is when left out on creation."""
 
     model_config = example({"cron": "0 8 * * MON-FRI", "ends_at": None})
 
-    name: Name = Field(default_factory=lambda: cast("str", None))  # left out is fine, null is not
-    cron: CronText = Field(default_factory=lambda: cast("str", None))
+    name: Name = Field(default_factory=_left_out)
+    cron: CronText = Field(default_factory=_left_out)
     timezone: ZoneName | None = None
-    task: TaskIn = Field(default_factory=lambda: cast("TaskIn", None))
+    task: TaskIn = Field(default_factory=_left_out)
     enabled: Flag | None = None
     starts_at: StartsAt | None = None
     ends_at: EndsAt | None = None

@@ -152,7 +152,7 @@ class Load:
 
 
 @contextmanager
-def _uninterrupted() -> "Generator[None]":
+def _uninterrupted() -> Generator[None]:
     """Let no signal come between a job and its id, without which nobody would remove it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:

@@ -107,13 +107,13 @@ class Node:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the {self.role} still runs after {within:g} s:\n{self.log}") from None
 
-    def exit_code_under(self, signum: signal.Signals, within: float) -> int:
+    def exit_code_under(self, signum: signal.Signals, within: float, *, every: float = 0.001) -> int:
         """What it ends with, within that many seconds, when it is sent that signal all the while."""
         expires = time.monotonic() + within
         while time.monotonic() < expires:
             self.process.send_signal(signum)  # none to a process whose exit code is known
             with suppress(subprocess.TimeoutExpired):
-                return self.process.wait(0.001)
+                return self.process.wait(every)
         raise AssertionError(f"the {self.role} still runs after {within:g} s:\n{self.log}")
 
 

@@ -18,7 +18,7 @@ LEDGER_URL: Final = "LEDGER_DATABASE_URL"
 """Environment variable: the PostgreSQL URL of the ledger."""
 
 CREATE_LEDGER: Final = """
-    CREATE TABLE ledger (
+    CREATE TABLE IF NOT EXISTS ledger (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, job_id bigint NOT NULL, attempt int NOT NULL,
         event text NOT NULL, pid int NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())"""
 

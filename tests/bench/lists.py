@@ -15,8 +15,6 @@ from psycopg import sql
 from scheduler.domain.listing import Sort
 from scheduler.store.rollup import roll_up
 from tests.bench.http_load import get, rate
-from tests.bench.ours import running
-from tests.bench.stage import Stage
 
 BAR_MS: Final = 50.0
 _SECONDS: Final = 0.5
@@ -106,15 +104,6 @@ FILTERS: Final[dict[str, dict[str, Any]]] = {
     "schedule of a queue": {"scheduleId": 13, "queue": "mail"},
 }
 """Filters by what they match; a date is so many days from now."""
-
-
-def lists(stage: Stage, jobs: int) -> dict[str, Any]:
-    """`jobs` of a year, a tenth of them yet to come; requests one after the other, first and second pages in turn."""
-    with stage.place() as place, running(place, "api") as cluster:
-        began = time.monotonic()
-        fill(place.database_url, jobs)
-        click.echo(f"{jobs:,} jobs after {time.monotonic() - began:,.0f} s", err=True)
-        return measure(f"http://127.0.0.1:{cluster.settings['api_port']}")
 
 
 def fill(database_url: str, jobs: int) -> None:

@@ -123,6 +123,36 @@ def ledger_burn(_data: Nothing, context: TaskContext) -> None:
             pass
 
 
+class Chatter(BaseModel):
+    """How much is said, and for how long at least."""
+
+    lines: int
+    seconds: float
+
+
+@task("ledger_chatter_thread", kind="thread")
+def ledger_chatter_thread(data: Chatter, context: TaskContext) -> int:
+    """Log, and then report all the time."""
+    return _chatter(data, context)
+
+
+@task("ledger_chatter_process", kind="process")
+def ledger_chatter_process(data: Chatter, context: TaskContext) -> int:
+    """The same in a process."""
+    return _chatter(data, context)
+
+
+def _chatter(data: Chatter, context: TaskContext) -> int:
+    """How often progress was reported."""
+    until, count = time.monotonic() + data.seconds, 0
+    for number in range(data.lines):
+        context.log("line %d: %s", number, "x" * 1_000)
+    while time.monotonic() < until:
+        count += 1
+        context.progress(1 - (until - time.monotonic()) / data.seconds, f"report {count}")
+    return count
+
+
 @task("ledger_exit", kind="process")
 def ledger_exit(data: Exit, context: TaskContext) -> None:
     """End the process without a word."""

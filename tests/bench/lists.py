@@ -15,6 +15,7 @@ from psycopg import sql
 from scheduler.domain.listing import Sort
 from scheduler.store.rollup import roll_up
 from tests.bench.http_load import get, rate
+from tests.credentials import bearer
 
 BAR_MS: Final = 50.0
 _SECONDS: Final = 0.5
@@ -146,7 +147,7 @@ def measure(url: str) -> dict[str, Any]:
 def _timed(url: str, path: str, query: dict[str, Any]) -> tuple[float, float]:
     """The median and the 99th percentile, in milliseconds; of a list, of its first page and the one after in turn."""
     paths = [f"{path}?{urlencode(query)}"]
-    with urllib.request.urlopen(url + paths[0]) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url + paths[0], headers=bearer())) as answer:
         cursor = json.load(answer).get("pagination", {}).get("next_cursor")
     if cursor is not None:
         paths.append(f"{path}?{urlencode({**query, 'cursor': cursor})}")
@@ -160,7 +161,7 @@ def _timed(url: str, path: str, query: dict[str, Any]) -> tuple[float, float]:
 def _exported(url: str) -> dict[str, Any]:
     """How soon the export of everything begins, and how quick its first rows come."""
     began = time.monotonic()
-    with urllib.request.urlopen(f"{url}/api/jobs/export") as answer:
+    with urllib.request.urlopen(urllib.request.Request(f"{url}/api/jobs/export", headers=bearer())) as answer:
         next(answer)
         first = time.monotonic() - began
         rows = sum(1 for _ in itertools.islice(answer, _EXPORTED_ROWS))

@@ -14,7 +14,7 @@ from scheduler.api.client_address import client_address
 from scheduler.api.exchange import request_id
 from scheduler.api.identity import current_identity
 from scheduler.api.services import connection, whole
-from scheduler.domain.audit import Deed
+from scheduler.domain.audit import Deed, told, told_change
 from scheduler.domain.job import JsonObject
 from scheduler.store.audit import record
 from scheduler.store.connection import Connection
@@ -48,7 +48,12 @@ def audited(view: Callable[..., Response], *, object_type: str, audit: Audit) ->
 
 def tell(*, before: JsonObject | None = None, after: JsonObject | None = None) -> None:
     """What the entry of the present request shall say, in place of what was asked for. No secrets."""
-    setattr(g, _TOLD, (before, after))
+    setattr(g, _TOLD, lambda: (before, after))
+
+
+def tell_change(*, before: BaseModel | None = None, after: BaseModel | None = None) -> None:
+    """The same of a thing as it was and as it is, None where it was not there: what differs. Task data stays out."""
+    setattr(g, _TOLD, lambda: told_change(_fields(before), _fields(after)))
 
 
 def leave_entry(conn: Connection, action: str, object_type: str, object_id: int | None = None, **members: Any) -> None:
@@ -58,7 +63,7 @@ def leave_entry(conn: Connection, action: str, object_type: str, object_id: int 
 
 
 def _record(conn: Connection, action: str, object_type: str, arguments: Mapping[str, Any], response: Response) -> None:
-    before, after = g.pop(_TOLD, (None, _asked(arguments.get("body"))))
+    before, after = g.pop(_TOLD, lambda: (None, _asked(arguments.get("body"))))()
     leave_entry(
         conn,
         action,
@@ -78,10 +83,12 @@ def _object_id(path: object, response: Response) -> int | None:
 
 
 def _asked(body: object) -> JsonObject | None:
-    """The fields that were sent. A password shows as stars, and of a task its type alone: its data may hold secrets."""
+    """The fields that were sent. A password shows as stars."""
     if not isinstance(body, BaseModel):
         return None
     asked = orjson.loads(orjson.dumps(body.model_dump(exclude_unset=True), default=str))
-    if isinstance(asked.get("task"), dict):
-        asked["task"] = {"type": asked["task"].get("type")}
-    return cast("JsonObject", asked) or None
+    return told(asked) or None
+
+
+def _fields(thing: BaseModel | None) -> JsonObject | None:
+    return cast("JsonObject", thing.model_dump(mode="json")) if thing else None

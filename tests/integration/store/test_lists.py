@@ -1,5 +1,7 @@
 """Lists of jobs against a plain filter in Python: every filter, order and page, while jobs come, go and settle."""
 
+import csv
+import io
 import random
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -15,7 +17,7 @@ from scheduler.domain.caller import OPERATOR, Caller
 from scheduler.domain.job import Job
 from scheduler.domain.listing import EXACT_COUNT, JobFilter, PageRequest, Sort
 from scheduler.domain.states import JobStatus
-from scheduler.store import lists, totals
+from scheduler.store import export, lists, totals
 from scheduler.store.connection import Connection
 from scheduler.store.lists import list_jobs
 from scheduler.store.reads import get_job
@@ -142,6 +144,18 @@ def test_a_list_is_what_a_plain_filter_finds(
         assert all(len(page) == request.limit for page in pages[:-1])
         assert [job.id for job in second.items] == expected[request.limit : 2 * request.limit]
         assert (second.total, second.total_is_estimate) == (len(expected), False)
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(wanted=filters, caller=st.sampled_from([OPERATOR, Caller(owner_id=1)]), many=st.sampled_from([-1, JOBS]))
+def test_an_export_is_what_a_plain_filter_finds(
+    crowd: Connection, jobs: Everything, wanted: JobFilter, caller: Caller, many: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "MANY", many)
+        text = b"".join(export.export_jobs(crowd, caller, wanted)).decode()
+    exported = [int(row["id"]) for row in csv.DictReader(io.StringIO(text))]
+    assert exported == sorted((job.id for job in jobs if matches(job, wanted, caller)), reverse=True)
 
 
 def test_a_walk_neither_skips_nor_repeats_while_jobs_come_go_and_settle(conn: Connection) -> None:

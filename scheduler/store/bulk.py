@@ -5,8 +5,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from psycopg import sql
-
 from scheduler.domain.caller import Caller
 from scheduler.domain.errors import Conflict, IllegalTransition, NotFound
 from scheduler.domain.job import BulkOutcome, Skipped
@@ -14,13 +12,12 @@ from scheduler.domain.listing import JobFilter
 from scheduler.domain.states import Event, JobStatus, sources
 from scheduler.store import transitions
 from scheduler.store.connection import Connection, fetch_all
-from scheduler.store.filters import OWNED, conditions, ownership
+from scheduler.store.filters import OWNED, ownership
+from scheduler.store.lists import list_ids
 from scheduler.store.removal import delete_failed
 
 MAX_JOBS: Final = 10_000
 """At once."""
-
-_MATCHING: Final = sql.SQL("SELECT id FROM jobs WHERE {} ORDER BY id LIMIT %(limit)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +40,7 @@ def select(conn: Connection, caller: Caller, wanted: JobFilter, statuses: Collec
 
 
 def _matching(conn: Connection, caller: Caller, wanted: JobFilter | None, limit: int) -> list[int]:
-    if wanted is None or limit == 0:
-        return []
-    asked = conditions(caller, wanted)
-    statement = _MATCHING.format(asked.sql)
-    return [row[0] for row in conn.execute(statement, {**asked.parameters, "limit": limit}).fetchall()]
+    return [] if wanted is None or limit == 0 else list_ids(conn, caller, wanted, limit=limit)
 
 
 def cancel_jobs(conn: Connection, caller: Caller, ids: Sequence[int]) -> BulkOutcome:

@@ -200,7 +200,8 @@ def many(servers: Servers) -> Generator[Connection]:
             INSERT INTO jobs (name, task_type, task_data, queue, priority, status, scheduled_at, created_at, attempt,
                               run, picked_at, started_at, completed_at, error, settled)
             SELECT CASE n WHEN 777 THEN 'needle' ELSE 'hay' END,
-                   CASE WHEN n < %(old)s THEN 'old' WHEN n %% 50000 = 9 THEN 'rare' ELSE 'note' END,
+                   CASE WHEN n < %(old)s THEN 'old' WHEN n %% 50000 = 9 THEN 'rare'
+                        WHEN n %% 4 = 1 THEN 'apart' ELSE 'note' END,
                    jsonb_build_object('n', n), (ARRAY['default', 'mail'])[1 + n %% 2], 1 + n %% 9, status,
                    now() + (n - %(many)s) * interval '1 s'
                    + CASE status WHEN 'pending' THEN interval '9 days' ELSE '0' END,
@@ -236,6 +237,7 @@ def many(servers: Servers) -> Generator[Connection]:
         JobFilter(statuses=(JobStatus.FAILED,), search="needle"),
         JobFilter(statuses=(JobStatus.COMPLETED,), queue="mail", task_type="note"),
         JobFilter(statuses=(JobStatus.PENDING,), task_type="rare"),
+        JobFilter(task_type="apart", queue="default"),  # both frequent, and none is both
     ],
     ids=repr,
 )

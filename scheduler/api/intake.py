@@ -7,7 +7,6 @@ from typing import Final
 
 from flask import Response, after_this_request
 
-from scheduler.api.audited import tell_change
 from scheduler.api.bulk_outputs import IdsOut
 from scheduler.api.identity import current_caller
 from scheduler.api.job_outputs import JobOut
@@ -17,7 +16,6 @@ from scheduler.domain.errors import FieldError, InvalidInput
 from scheduler.domain.job import Job, JobChanges, NewJob
 from scheduler.store.changes import change_job
 from scheduler.store.intake import create_job, create_jobs
-from scheduler.store.reads import lock_job
 
 _SOON: Final = timedelta(seconds=5)
 
@@ -32,9 +30,7 @@ def admit(new: NewJob) -> Response:
         job, created = create_job(conn, current_caller(), new)
     if created:
         wake_pickers_for(job)
-    out = JobOut.of(job)
-    tell_change(after=out)
-    return answer(out, 201 if created else 200, Location=f"/api/jobs/{job.id}")
+    return answer(JobOut.of(job), 201 if created else 200, Location=f"/api/jobs/{job.id}")
 
 
 def admit_all(jobs: Sequence[NewJob]) -> Response:
@@ -73,9 +69,7 @@ def change_admitted(job_id: int, changes: JobChanges) -> Response:
     if "task_type" in changes and "task_data" in changes:
         services().registry.validate(changes["task_type"], changes["task_data"])
     with connection() as conn:
-        before = lock_job(conn, current_caller(), job_id)
         job = change_job(conn, current_caller(), job_id, changes)
-    tell_change(before=JobOut.of(before), after=JobOut.of(job))
     wake_pickers_for(job)
     return answer(JobOut.of(job))
 

@@ -5,7 +5,6 @@ from typing import Final
 from flask import Response
 
 from scheduler.api.access import Access
-from scheduler.api.audited import tell_change
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import AgainIn, NothingIn
 from scheduler.api.intake import admit, stop_running, wake_pickers, wake_pickers_for
@@ -14,7 +13,7 @@ from scheduler.api.resource import ById, Resource, answer
 from scheduler.api.services import connection
 from scheduler.domain.job import Job, NewJob
 from scheduler.store import transitions
-from scheduler.store.reads import get_job, lock_job
+from scheduler.store.reads import get_job
 
 job_actions: Final = Resource("job actions", "Cancel a job, retry it, duplicate it.")
 
@@ -26,9 +25,7 @@ def cancel(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - takes no 
     A running task is told to stop, and its late result is not recorded.
     """
     with connection() as conn:
-        before = lock_job(conn, current_caller(), path.id)
         job = transitions.cancel(conn, current_caller(), path.id)
-    tell_change(before=JobOut.of(before), after=JobOut.of(job))
     if job.started_at is not None:
         stop_running(job.id)
     if job.concurrency_key is not None:
@@ -43,9 +40,7 @@ def retry(path: ById, body: AgainIn) -> Response:
     It is pending again, due now or at `scheduled_at`, with all its attempts before it; its history is kept.
     """
     with connection() as conn:
-        before = lock_job(conn, current_caller(), path.id)
         job = transitions.retry(conn, current_caller(), path.id, body.scheduled_at)
-    tell_change(before=JobOut.of(before), after=JobOut.of(job))
     wake_pickers_for(job)
     return answer(JobOut.of(job))
 

@@ -5,7 +5,7 @@ from typing import Final
 from flask import Response
 
 from scheduler.api.access import Access
-from scheduler.api.audited import Audit, tell_change
+from scheduler.api.audited import Audit
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import ChangeIn, JobIn
 from scheduler.api.intake import admit, change_admitted
@@ -15,7 +15,7 @@ from scheduler.api.queries import JobsQuery
 from scheduler.api.resource import ById, Resource, answer, nothing
 from scheduler.api.services import connection
 from scheduler.store.lists import list_jobs
-from scheduler.store.reads import get_job, get_status, lock_job
+from scheduler.store.reads import get_job, get_status
 from scheduler.store.removal import delete_job
 
 jobs: Final = Resource("jobs", "What to run, when, and what became of it.")
@@ -74,9 +74,7 @@ def delete(path: ById) -> Response:
     One that is picked or running has to be cancelled first.
     """
     with connection() as conn:
-        job = lock_job(conn, current_caller(), path.id)
         delete_job(conn, current_caller(), path.id)
-    tell_change(before=JobOut.of(job))
     return nothing()
 
 

@@ -6,7 +6,6 @@ from flask import Response
 from pydantic import Field
 
 from scheduler.api.access import Access
-from scheduler.api.audited import tell_change
 from scheduler.api.fields import Input, Moment, Output, UtcTime, example
 from scheduler.api.identity import current_caller
 from scheduler.api.pagination import PAGINATION_EXAMPLE, Pagination
@@ -111,7 +110,6 @@ def create_api_key(body: KeyIn) -> Response:
     )
     with connection() as conn:
         key = create_key(conn, current_caller(), new)
-    tell_change(after=KeyOut.of(key))
     return answer(NewKeyOut(**KeyOut.of(key).model_dump(), key=text), 201)
 
 
@@ -122,6 +120,5 @@ def remove_api_key(path: ById) -> Response:
     Within seconds it is good for nothing.
     """
     with connection() as conn:
-        key = delete_key(conn, current_caller(), path.id)
-    tell_change(before=KeyOut.of(key))
+        delete_key(conn, current_caller(), path.id)
     return nothing()

@@ -7,7 +7,7 @@ from typing import Final
 from flask import Response
 
 from scheduler.api.access import Access
-from scheduler.api.audited import Audit, tell_change
+from scheduler.api.audited import Audit
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import NothingIn
 from scheduler.api.intake import wake_pickers, wake_pickers_for
@@ -19,7 +19,7 @@ from scheduler.api.schedule_inputs import NextQuery, PreviewIn, ScheduleChangeIn
 from scheduler.api.schedule_outputs import RunsOut, ScheduleOut, SchedulesOut
 from scheduler.api.services import connection, services
 from scheduler.domain.recurrence import Recurrence, read_rule, read_zone
-from scheduler.domain.schedule import NewSchedule, Schedule
+from scheduler.domain.schedule import NewSchedule
 from scheduler.store.reads import get_schedule, list_schedules
 from scheduler.store.schedules import change_schedule, create_schedule, delete_schedule, trigger_schedule
 
@@ -39,7 +39,6 @@ def add_schedule(body: ScheduleIn) -> Response:
     services().registry.validate(new.job.task_type, new.job.task_data)
     with connection() as conn:
         schedule = create_schedule(conn, current_caller(), new)
-    tell_change(after=ScheduleOut.of(schedule))
     wake_pickers()
     return answer(ScheduleOut.of(schedule), 201, Location=f"/api/schedules/{schedule.id}")
 
@@ -74,8 +73,9 @@ def edit_schedule(path: ById, body: ScheduleChangeIn) -> Response:
         return new
 
     with connection() as conn:
-        before, after = change_schedule(conn, current_caller(), path.id, change)
-    return _changed(before, after)
+        schedule = change_schedule(conn, current_caller(), path.id, change)
+    wake_pickers()
+    return answer(ScheduleOut.of(schedule))
 
 
 @schedules.delete("/api/schedules/<id:id>", Access.WRITE, {204: None}, problems=(404, 503))
@@ -85,8 +85,7 @@ def remove_schedule(path: ById) -> Response:
     The others go on, and keep its id.
     """
     with connection() as conn:
-        schedule = delete_schedule(conn, current_caller(), path.id)
-    tell_change(before=ScheduleOut.of(schedule))
+        delete_schedule(conn, current_caller(), path.id)
     return nothing()
 
 
@@ -113,7 +112,6 @@ def run_schedule(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - tak
     """
     with connection() as conn:
         job = trigger_schedule(conn, current_caller(), path.id)
-    tell_change(after=JobOut.of(job))
     wake_pickers_for(job)
     return answer(JobOut.of(job), 201, Location=f"/api/jobs/{job.id}")
 
@@ -137,11 +135,6 @@ def preview_schedule(body: PreviewIn) -> Response:
 
 def _switch(path: ById, *, enabled: bool) -> Response:
     with connection() as conn:
-        before, after = change_schedule(conn, current_caller(), path.id, lambda old: replace(old, enabled=enabled))
-    return _changed(before, after)
-
-
-def _changed(before: Schedule, after: Schedule) -> Response:
-    tell_change(before=ScheduleOut.of(before), after=ScheduleOut.of(after))
+        schedule = change_schedule(conn, current_caller(), path.id, lambda old: replace(old, enabled=enabled))
     wake_pickers()
-    return answer(ScheduleOut.of(after))
+    return answer(ScheduleOut.of(schedule))

@@ -7,7 +7,6 @@ from flask import Response
 from pydantic import Field, JsonValue
 
 from scheduler.api.access import Access
-from scheduler.api.audited import tell_change
 from scheduler.api.body import faults_of, refuse
 from scheduler.api.fields import Input, Moment, Output, UtcTime, example
 from scheduler.api.identity import current_caller
@@ -135,7 +134,6 @@ def keep_template(body: TemplateIn) -> Response:
         registry.validate(body.task.type, body.task.data)
     with connection() as conn:
         template = create_template(conn, current_caller(), body.new_template())
-    tell_change(after=TemplateOut.of(template))
     return answer(TemplateOut.of(template), 201)
 
 
@@ -146,8 +144,7 @@ def remove_template(path: ById) -> Response:
     The jobs that were made of it stay.
     """
     with connection() as conn:
-        template = delete_template(conn, current_caller(), path.id)
-    tell_change(before=TemplateOut.of(template))
+        delete_template(conn, current_caller(), path.id)
     return nothing()
 
 

@@ -1,13 +1,9 @@
-"""The audit: who did what to which thing, and what became of it."""
+"""The audit: who did what to which thing."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from scheduler.domain.job import JsonObject
-
-_UNTOLD: Final = frozenset({"result", "error", "progress", "updated_at"})
-"""What a task said may hold secrets, and the entry has a time of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +49,9 @@ class AuditFilter:
     object_id: int | None = None
 
 
-def told(thing: JsonObject) -> JsonObject:
-    """What an entry may tell of a thing: of its task the type alone, for the data may hold secrets."""
-    fields = {name: value for name, value in thing.items() if name not in _UNTOLD}
-    if isinstance(task := fields.get("task"), dict):
-        fields["task"] = {"type": task.get("type")}
-    return fields
-
-
-def told_change(before: JsonObject | None, after: JsonObject | None) -> tuple[JsonObject | None, JsonObject | None]:
-    """What an entry tells of a thing that was made (None before), removed (None after) or changed: what differs."""
-    if before is None or after is None:
-        return before and told(before), after and told(after)
-    names = [name for name in before if before[name] != after.get(name)]
-    return told({name: before[name] for name in names}), told({name: after.get(name) for name in names})
+def difference(before: JsonObject, after: JsonObject) -> tuple[JsonObject, JsonObject]:
+    """Of how a thing stood before and after, what has changed; of one that is gone all, and nothing after."""
+    if not after:
+        return before, after
+    changed = [name for name in after if before.get(name) != after[name]]
+    return {name: before[name] for name in changed if name in before}, {name: after[name] for name in changed}

@@ -34,18 +34,12 @@ from scheduler.store.templates import TEMPLATE_COLUMNS, template_from_row
 Item = TypeVar("Item")
 
 _GET: Final = f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = %(id)s AND {OWNED}"
-_LOCK: Final = f"{_GET} FOR UPDATE"
 _STATUS: Final = f"SELECT status::text FROM jobs WHERE id = %(id)s AND {OWNED}"
 
 
 def get_job(conn: Connection, caller: Caller, job_id: int) -> Job:
     """The job; raises NotFound when there is none, or it is not the caller's to see."""
     return job_from_row(_one(conn, caller, _GET, job_id))
-
-
-def lock_job(conn: Connection, caller: Caller, job_id: int) -> Job:
-    """The job as it stands until this transaction, which is to change it, ends; raises NotFound as get_job."""
-    return job_from_row(_one(conn, caller, _LOCK, job_id))
 
 
 def get_status(conn: Connection, caller: Caller, job_id: int) -> JobStatus:

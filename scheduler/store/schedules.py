@@ -62,10 +62,8 @@ _TAKE_BACK: Final = """
 
 def change_schedule(
     conn: Connection, caller: Caller, schedule_id: int, change: Callable[[NewSchedule], NewSchedule]
-) -> tuple[Schedule, Schedule]:
-    """Let the schedule be what `change` makes of it, from now on; as it was, and as it is.
-
-    Raises NotFound, InvalidInput for a wrong timing.
+) -> Schedule:
+    """Let the schedule be what `change` makes of it, from now on. Raises NotFound, InvalidInput for a wrong timing.
 
     Jobs made ahead of their time are taken back, to be made again as the schedule has it then. A pause takes back
     those that are due and have not started as well. What was missed awaits its judgement, unless the timing changes.
@@ -77,10 +75,10 @@ def change_schedule(
         old = schedule_from_row(row)
         new = change(NewSchedule(timing=old.timing, job=old.job, enabled=old.enabled))
         if (new.timing, new.job, new.enabled) == (old.timing, old.job, old.enabled):
-            return old, old
+            return old
         conn.execute(_TAKE_BACK, {"id": schedule_id, "overdue_too": not new.enabled})
         values = _values(new, _next_at(old, new)) | {"id": schedule_id}
-        return old, schedule_from_row(_only(fetch_one(conn, _CHANGE, values)))
+        return schedule_from_row(_only(fetch_one(conn, _CHANGE, values)))
 
 
 def _next_at(old: Schedule, new: NewSchedule) -> datetime | None:
@@ -96,20 +94,19 @@ def _next_at(old: Schedule, new: NewSchedule) -> datetime | None:
 _DELETE: Final = f"""
     WITH removed AS (
         DELETE FROM schedules WHERE id = %(id)s AND {OWNED} RETURNING id
+    ), taken_back AS (
+        DELETE FROM jobs USING removed
+        WHERE schedule_id = removed.id AND completed_at IS NULL AND status = 'pending' AND run = 0
     )
-    DELETE FROM jobs USING removed
-    WHERE schedule_id = removed.id AND completed_at IS NULL AND status = 'pending' AND run = 0"""
+    SELECT id FROM removed"""
 
 
-def delete_schedule(conn: Connection, caller: Caller, schedule_id: int) -> Schedule:
-    """Remove the schedule, and its jobs that have not started; the others keep its id. As it was. Raises NotFound."""
+def delete_schedule(conn: Connection, caller: Caller, schedule_id: int) -> None:
+    """Remove the schedule, and its jobs that have not started; the others keep its id. Raises NotFound."""
     with conn.transaction():
-        # Locked first: a picker may be making a job of it right now.
-        row = fetch_one(conn, _LOCK, {"id": schedule_id, **ownership(caller)})
-        if row is None:
+        fetch_one(conn, _LOCK, {"id": schedule_id, **ownership(caller)})  # a picker may be making a job right now
+        if not fetch_one(conn, _DELETE, {"id": schedule_id, **ownership(caller)}):
             raise _not_found(schedule_id)
-        conn.execute(_DELETE, {"id": schedule_id, **ownership(caller)})
-    return schedule_from_row(row)
 
 
 _TRIGGER: Final = f"""

@@ -49,14 +49,13 @@ def get_template(conn: Connection, caller: Caller, template_id: int) -> Template
     raise NotFound(f"There is no template {template_id}.")
 
 
-_DELETE: Final = f"DELETE FROM templates WHERE id = %(id)s AND {OWNED} RETURNING {TEMPLATE_COLUMNS}"
+_DELETE: Final = f"DELETE FROM templates WHERE id = %(id)s AND {OWNED} RETURNING id"
 
 
-def delete_template(conn: Connection, caller: Caller, template_id: int) -> Template:
-    """Remove the template, and return it as it was; its jobs stay. Raises NotFound as get_template."""
-    if row := fetch_one(conn, _DELETE, {"id": template_id, **ownership(caller)}):
-        return template_from_row(row)
-    raise NotFound(f"There is no template {template_id}.")
+def delete_template(conn: Connection, caller: Caller, template_id: int) -> None:
+    """Remove the template; its jobs stay. Raises NotFound as get_template."""
+    if fetch_one(conn, _DELETE, {"id": template_id, **ownership(caller)}) is None:
+        raise NotFound(f"There is no template {template_id}.")
 
 
 def template_from_row(row: TupleRow) -> Template:

@@ -1,6 +1,5 @@
 """Schedules in the database: jobs from occurrences, once each, and what changes take back."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -190,15 +189,11 @@ def lead(conn: Connection, job_id: int, status: JobStatus) -> None:
 
 
 def edit(conn: Connection, schedule: Schedule, **timing: Any) -> Schedule:
-    return altered(conn, schedule, lambda old: replace(old, timing=replace(old.timing, **timing)))
+    return change_schedule(conn, OPERATOR, schedule.id, lambda old: replace(old, timing=replace(old.timing, **timing)))
 
 
 def switch(conn: Connection, schedule: Schedule, *, enabled: bool) -> Schedule:
-    return altered(conn, schedule, lambda old: replace(old, enabled=enabled))
-
-
-def altered(conn: Connection, schedule: Schedule, change: Callable[[NewSchedule], NewSchedule]) -> Schedule:
-    return change_schedule(conn, OPERATOR, schedule.id, change)[1]
+    return change_schedule(conn, OPERATOR, schedule.id, lambda old: replace(old, enabled=enabled))
 
 
 def test_a_new_rule_neither_repeats_nor_loses_the_occurrence_that_is_next_under_it(conn: Connection) -> None:
@@ -269,9 +264,9 @@ def test_another_task_is_that_of_all_jobs_to_come(conn: Connection) -> None:
     schedule = created(conn)
     make(conn)
     other = replace(JOB, task_data={"text": "bye"})
-    seen_at = altered(conn, schedule, lambda old: replace(old, job=other)).seen_at
+    changed = change_schedule(conn, OPERATOR, schedule.id, lambda old: replace(old, job=other))
     make(conn)
-    rows = conn.execute("SELECT task_data ->> 'text' FROM jobs WHERE occurrence_at > %s", (seen_at,)).fetchall()
+    rows = conn.execute("SELECT task_data ->> 'text' FROM jobs WHERE occurrence_at > %s", (changed.seen_at,)).fetchall()
     assert len(rows) >= 5
     assert {*rows} == {("bye",)}
 
@@ -280,7 +275,7 @@ def test_what_was_missed_still_awaits_its_judgement_after_another_name(conn: Con
     schedule = created(conn, "@hourly")
     missed = now(conn).replace(minute=0, second=0) - timedelta(days=1)
     moved(conn, schedule.id, missed)
-    renamed = altered(conn, schedule, lambda old: replace(old, job=replace(JOB, name="other")))
+    renamed = change_schedule(conn, OPERATOR, schedule.id, lambda old: replace(old, job=replace(JOB, name="other")))
     assert renamed.next_at == missed
     assert edit(conn, schedule, cron="30 * * * *").next_at != missed
 

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=30.0, ge=1, le=3600)
     shutdown_grace_seconds: float = Field(default=25.0, ge=0, le=3600)
 
+    retention_days: float = Field(default=0.0, ge=0, le=36_500)
+    """Days that a job is kept after it ended; 0 for ever."""
+
     workspace_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     api_task_allow: CommaSeparated = ()
     api_task_signing_secret: SecretStr = SecretStr("")

@@ -12,5 +12,11 @@ def run_monitor(settings: Settings) -> None:
     stop.listen(settings.shutdown_grace_seconds)
     database = Database(database_url(settings), name="monitor", max_size=2)
     if schema_is_there(database, stop):
-        Monitor(database, stop, host=settings.metrics_host, port=settings.metrics_port).run()
+        Monitor(
+            database,
+            stop,
+            host=settings.metrics_host,
+            port=settings.metrics_port,
+            retention_days=settings.retention_days,
+        ).run()
     database.close()

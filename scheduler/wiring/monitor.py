@@ -48,6 +48,6 @@ def _channels(settings: Settings) -> dict[str, Channel]:
     if settings.alert_email_to:
         try:
             channels["email"] = email(smtp_config(settings), [*settings.alert_email_to])
-        except ValidationError as invalid:
-            raise ConfigurationError(f"ALERT_EMAIL_TO: {invalid.errors()[0]['msg']}.") from None
+        except ValidationError:
+            raise ConfigurationError("ALERT_EMAIL_TO: each has to be an address, as ops@example.com is.") from None
     return channels

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, LiteralString, cast
 
+import psycopg
 from psycopg import IsolationLevel
 
 from scheduler.domain.errors import ConfigurationError, StoreUnavailable
@@ -16,6 +17,8 @@ from scheduler.store.connection import OLDEST_POSTGRESQL, Connection, connected,
 _TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock(1548668958)"
 """Without parameters, so that no portal stays open, and a snapshot with it."""
 _LOCK_PATIENCE_SECONDS: Final = 300
+LOCK_WAIT_SECONDS: Final = 2
+"""How long a statement may wait for a lock on a table: everybody else waits behind it. Then they get a turn."""
 _NO_TRANSACTION: Final = "-- migrate: no-transaction"
 
 _LEDGER: Final = """
@@ -124,6 +127,18 @@ def _apply(conn: Connection, migration: Migration) -> None:
         conn.execute(statement)
         conn.execute(record, entry)
         return
-    with conn.transaction():
-        conn.execute(statement)
-        conn.execute(record, entry)
+    deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            with conn.transaction():
+                conn.execute("SELECT set_config('lock_timeout', %s, true)", (f"{LOCK_WAIT_SECONDS}s",))
+                conn.execute(statement)
+                conn.execute(record, entry)
+        except psycopg.errors.LockNotAvailable:
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(
+                    f"{migration.name} waits for a lock that somebody has held for minutes: look at pg_stat_activity."
+                ) from None
+            time.sleep(LOCK_WAIT_SECONDS)
+        else:
+            return

@@ -64,6 +64,7 @@ def test_jobs_of_every_life_end_right(pooled: Cluster) -> None:
     assert pooled.count("end").total() == len({lost, retried, *many, *keyed})
     eventually(lambda: len(pooled.sql("SELECT FROM jobs WHERE schedule_id IS NOT NULL AND status = 'completed'")) > 1)
     eventually(lambda: pooled.sql("SELECT FROM jobs WHERE settled"), 30, what="the monitor settles")
+    assert pooled.sql("SELECT FROM alerts WHERE NOT is_firing")  # and watches
     for path in ("/api/jobs?sort=priority", "/api/stats", f"/api/jobs/{lost}/executions", "/readyz"):
         assert pooled.call("GET", path).status == 200
     for node in pooled.nodes:

@@ -110,6 +110,13 @@ class Signals:
         with reaching_redis():
             return _read_capacity(self._redis)
 
+    def live_pickers(self) -> int:
+        """The pickers that live: each listens for wake-ups. Raises QueueUnavailable."""
+        name = channel(self._redis, "wake")
+        with reaching_redis():
+            ((_, listeners),) = cast("list[tuple[bytes, int]]", self._redis.pubsub_numsub(name))
+        return listeners
+
     def close(self) -> None:
         self._redis.close()
 

@@ -99,4 +99,5 @@ def _schema(services: Services) -> str:
     if state.applied < state.expected:  # a newer one is right too: else a rolling update would take the API away
         needed = f"version {state.applied}, but this program needs {state.expected}"
         raise ConfigurationError(f"The schema is at {needed}: run `scheduler migrate`.")
-    return f"version {state.applied}"
+    newer = "" if state.is_current else f", newer than this program's {state.expected}"
+    return f"version {state.applied}{newer}"

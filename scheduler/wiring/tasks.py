@@ -26,14 +26,7 @@ def task_registry(settings: Settings, reports: Database | None = None) -> Regist
     config = BuiltinConfig(
         workspace_roots=settings.workspaces,
         api_allow=settings.api_task_allow,
-        smtp=SmtpConfig(
-            host=settings.smtp_host,
-            port=settings.smtp_port,
-            username=settings.smtp_username,
-            password=settings.smtp_password.get_secret_value(),
-            tls=settings.smtp_tls,
-            sender=settings.smtp_from,
-        ),
+        smtp=smtp_config(settings),
         api_signing_secret=settings.api_task_signing_secret.get_secret_value(),
         datasources=_datasources(settings),
         summarise=_summaries(reports) if reports else nothing_to_summarise,
@@ -42,6 +35,18 @@ def task_registry(settings: Settings, reports: Database | None = None) -> Regist
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # where .env lies, SCHEDULER_TASK_MODULES is found, too
     return load_registry(builtin_tasks(config), settings.task_modules)
+
+
+def smtp_config(settings: Settings) -> SmtpConfig:
+    """The SMTP server of this installation."""
+    return SmtpConfig(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        username=settings.smtp_username,
+        password=settings.smtp_password.get_secret_value(),
+        tls=settings.smtp_tls,
+        sender=settings.smtp_from,
+    )
 
 
 def _summaries(database: Database) -> Summarise:

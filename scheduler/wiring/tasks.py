@@ -4,8 +4,11 @@ import os
 import sys
 from datetime import timedelta
 from functools import cache
+from itertools import cycle
 from typing import Final
-from urllib.parse import urlsplit
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 from scheduler.domain.errors import ConfigurationError
 from scheduler.domain.summary import JobsSummary
@@ -69,9 +72,9 @@ def _datasources(settings: Settings) -> dict[str, str]:
     Where a URL leads in the end is asked once more of the server itself, before each query.
     """
     urls = {name: url.get_secret_value() for name, url in settings.datasources.items()}
-    own = _account(settings.database_url.get_secret_value())
+    own = _accounts(settings.database_url.get_secret_value())
     for name, url in urls.items():
-        if _account(url) == own:
+        if _accounts(url) & own:
             raise ConfigurationError(
                 f"DATASOURCES: {name!r} uses the scheduler's own account at PostgreSQL: "
                 "make one that may read what tasks shall read, and no more."
@@ -79,6 +82,12 @@ def _datasources(settings: Settings) -> dict[str, str]:
     return urls
 
 
-def _account(url: str) -> tuple[str | None, str | None, int]:
-    parts = urlsplit(url)
-    return parts.username, parts.hostname, parts.port or _POSTGRESQL_PORT
+def _accounts(url: str) -> set[tuple[str | None, str, str]]:
+    """Whom it logs in as, at each host that it names: there may be several, for a fail-over."""
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError:  # whoever connects says so
+        return set()
+    user, hosts = parts.get("user"), str(parts.get("host") or "").split(",")
+    ports = str(parts.get("port") or _POSTGRESQL_PORT).split(",")
+    return {(None if user is None else str(user), host, port) for host, port in zip(hosts, cycle(ports), strict=False)}

@@ -227,8 +227,14 @@ def test_bad_data_is_refused(data: JsonObject) -> None:
         Bench().run_alone("query_database", data)
 
 
-def test_the_schedulers_own_account_is_no_source() -> None:
-    own = "postgresql://scheduler:a@db.example/scheduler"
+@pytest.mark.parametrize(
+    "own",
+    [
+        "postgresql://scheduler:a@db.example/scheduler",
+        "postgresql://scheduler:a@standby.example:5432,db.example:5432/scheduler?target_session_attrs=read-write",
+    ],
+)
+def test_the_schedulers_own_account_is_no_source(own: str) -> None:
     for url in (own, "postgresql://scheduler:b@db.example:5432/other"):
         settings = Settings.model_validate({"database_url": own, "datasources": {"shop": url}})
         with pytest.raises(ConfigurationError, match=r"'shop'.*own account"):

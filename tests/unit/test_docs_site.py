@@ -15,7 +15,7 @@ DOCS: Final = Path(__file__).parents[2] / "docs"
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site; a link that leads nowhere ends its building."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     configuration = ["--config-file", str(DOCS / "site" / "mkdocs.yml")]
     built = subprocess.run([*command, *configuration], capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr

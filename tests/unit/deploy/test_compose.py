@@ -1,6 +1,7 @@
 """docker-compose.yml, read as the Compose specification reads it; no Docker runs here."""
 
 import re
+from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
@@ -53,7 +54,7 @@ def test_running_tasks_may_end_before_they_are_killed() -> None:
 
 def test_nothing_is_published_beyond_this_host() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", ())]
-    assert len(published) == 3
+    assert len(published) == 5
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
@@ -67,3 +68,24 @@ def test_every_file_and_volume_that_is_mounted_is_there() -> None:
     named = {source for source, *_ in mounts if not source.startswith(".")}
     assert named == {*COMPOSE["volumes"]}
     assert [source for source, *_ in mounts if source.startswith(".") and not (ROOT / source).exists()] == []
+
+
+def test_grafana_finds_prometheus_and_its_dashboards() -> None:
+    provisioning = ROOT / "deploy" / "grafana" / "provisioning"
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text("utf-8"))["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "scheduler.yml").read_text("utf-8"))["providers"]
+    assert f"./deploy/grafana:{provider['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
+
+
+def test_prometheus_asks_the_processes_that_there_are() -> None:
+    path = next(word for word in SERVICES["prometheus"]["command"] if word.startswith("--config.file="))
+    assert "./deploy/prometheus:/etc/prometheus:ro" in SERVICES["prometheus"]["volumes"]
+    configuration = yaml.safe_load((ROOT / "deploy" / "prometheus" / Path(path).name).read_text("utf-8"))
+    looked_up = {
+        (name, lookup["port"])
+        for job in configuration["scrape_configs"]
+        for lookup in job["dns_sd_configs"]
+        for name in lookup["names"]
+    }
+    assert looked_up == {(name, OURS[name]["environment"]["METRICS_PORT"]) for name in PROCESSES if name != "api"}

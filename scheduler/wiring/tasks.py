@@ -5,7 +5,7 @@ import sys
 from datetime import timedelta
 from functools import cache
 from itertools import cycle
-from typing import Final
+from typing import Final, NamedTuple
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -21,7 +21,7 @@ from scheduler.tasks.query_database import IDENTITY, Identity, TellIdentity
 from scheduler.tasks.registry import Registry, load_registry
 from scheduler.tasks.smtp_pool import SmtpConfig
 
-_POSTGRESQL_PORT: Final = 5432
+_POSTGRESQL_PORT: Final = "5432"
 
 
 def task_registry(settings: Settings, reports: Database | None = None) -> Registry:
@@ -72,22 +72,34 @@ def _datasources(settings: Settings) -> dict[str, str]:
     Where a URL leads in the end is asked once more of the server itself, before each query.
     """
     urls = {name: url.get_secret_value() for name, url in settings.datasources.items()}
-    own = _accounts(settings.database_url.get_secret_value())
+    own = _Shown.by(settings.database_url.get_secret_value())
     for name, url in urls.items():
-        if _accounts(url) & own:
+        if _Shown.by(url).is_too_near(own):
             raise ConfigurationError(
-                f"DATASOURCES: {name!r} uses the scheduler's own account at PostgreSQL: "
-                "make one that may read what tasks shall read, and no more."
+                f"DATASOURCES: {name!r} is the scheduler's own database, or uses its account at PostgreSQL: "
+                "name another database, and an account that may read what tasks shall read, and no more."
             )
     return urls
 
 
-def _accounts(url: str) -> set[tuple[str | None, str, str]]:
-    """Whom it logs in as, at each host that it names: there may be several, for a fail-over."""
-    try:
-        parts = conninfo_to_dict(url)
-    except ProgrammingError:  # whoever connects says so
-        return set()
-    user, hosts = parts.get("user"), str(parts.get("host") or "").split(",")
-    ports = str(parts.get("port") or _POSTGRESQL_PORT).split(",")
-    return {(None if user is None else str(user), host, port) for host, port in zip(hosts, cycle(ports), strict=False)}
+class _Shown(NamedTuple):
+    """What a URL shows of where it leads, as it is spelt: to one of several hosts, where there may be a fail-over."""
+
+    servers: frozenset[tuple[str, str]]
+    database: str
+    account: str
+
+    @classmethod
+    def by(cls, url: str) -> "_Shown":
+        try:
+            parts = {name: str(value or "") for name, value in conninfo_to_dict(url).items()}
+        except ProgrammingError:  # whoever connects says so
+            parts = {}
+        hosts, ports = parts.get("host", "").split(","), (parts.get("port") or _POSTGRESQL_PORT).split(",")
+        servers = frozenset(zip(hosts, cycle(ports), strict=False))
+        return cls(servers, parts.get("dbname", ""), parts.get("user", ""))
+
+    def is_too_near(self, own: "_Shown") -> bool:
+        """Whether it is the same database, or the same account in another."""
+        is_there = not self.servers.isdisjoint(own.servers)
+        return is_there and (self.database == own.database or self.account == own.account)

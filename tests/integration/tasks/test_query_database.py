@@ -234,13 +234,17 @@ def test_bad_data_is_refused(data: JsonObject) -> None:
         "postgresql://scheduler:a@standby.example:5432,db.example:5432/scheduler?target_session_attrs=read-write",
     ],
 )
-def test_the_schedulers_own_account_is_no_source(own: str) -> None:
-    for url in (own, "postgresql://scheduler:b@db.example:5432/other"):
+def test_the_schedulers_own_account_and_its_database_are_no_sources(own: str) -> None:
+    for url in (
+        "postgresql://scheduler:a@db.example/scheduler",
+        "postgresql://scheduler:b@db.example:5432/other",
+        "postgresql://reader:a@db.example:5432/scheduler",
+    ):
         settings = Settings.model_validate({"database_url": own, "datasources": {"shop": url}})
-        with pytest.raises(ConfigurationError, match=r"'shop'.*own account"):
+        with pytest.raises(ConfigurationError, match=r"'shop'.*own database, or uses its account"):
             task_registry(settings)
     reader = Settings.model_validate(
-        {"database_url": own, "datasources": {"shop": "postgresql://reader:a@db.example/scheduler"}}
+        {"database_url": own, "datasources": {"shop": "postgresql://reader:a@db.example/shop"}}
     )
     assert task_registry(reader).get("query_database")
 

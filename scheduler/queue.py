@@ -66,7 +66,8 @@ def connect(url: str, *, timeout: float) -> "redis.Redis":
             return _connect_by_sentinels(url, options)
         return redis.Redis.from_url(url, **options)
     except ValueError:  # whose text may hold a part of the password
-        raise ConfigurationError("REDIS_URL is not a Redis URL, as redis://:password@host:6379/0 is.") from None
+        forms = "redis://:password@host:6379/0, or redis+sentinel://:password@host:26379/name for Sentinel"
+        raise ConfigurationError(f"REDIS_URL is not a Redis URL. It has the form {forms}.") from None
 
 
 def _connect_by_sentinels(url: str, options: dict[str, Any]) -> "redis.Redis":

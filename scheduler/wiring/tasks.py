@@ -4,8 +4,11 @@ import os
 import sys
 from datetime import timedelta
 from functools import cache
+from itertools import cycle
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 from scheduler.domain.errors import ConfigurationError
 from scheduler.domain.summary import JobsSummary
@@ -18,7 +21,7 @@ from scheduler.tasks.query_database import IDENTITY, Identity, TellIdentity
 from scheduler.tasks.registry import Registry, load_registry
 from scheduler.tasks.smtp_pool import SmtpConfig
 
-_POSTGRESQL_PORT: Final = 5432
+_POSTGRESQL_PORT: Final = "5432"
 
 
 def task_registry(settings: Settings, reports: Database | None = None) -> Registry:
@@ -85,17 +88,23 @@ def _datasources(settings: Settings) -> dict[str, str]:
 
 
 class _Shown(NamedTuple):
-    """What a URL shows of where it leads, as it is spelt."""
+    """What a URL shows of where it leads, as it is spelt: to one of several hosts, where there may be a fail-over."""
 
-    server: tuple[str | None, int]
+    servers: frozenset[tuple[str, str]]
     database: str
-    account: str | None
+    account: str
 
     @classmethod
     def by(cls, url: str) -> "_Shown":
-        parts = urlsplit(url)
-        return cls((parts.hostname, parts.port or _POSTGRESQL_PORT), parts.path.strip("/"), parts.username)
+        try:
+            parts = {name: str(value or "") for name, value in conninfo_to_dict(url).items()}
+        except ProgrammingError:  # whoever connects says so
+            parts = {}
+        hosts, ports = parts.get("host", "").split(","), (parts.get("port") or _POSTGRESQL_PORT).split(",")
+        servers = frozenset(zip(hosts, cycle(ports), strict=False))
+        return cls(servers, parts.get("dbname", ""), parts.get("user", ""))
 
     def is_too_near(self, own: "_Shown") -> bool:
         """Whether it is the same database, or the same account in another."""
-        return self.server == own.server and (self.database == own.database or self.account == own.account)
+        is_there = not self.servers.isdisjoint(own.servers)
+        return is_there and (self.database == own.database or self.account == own.account)

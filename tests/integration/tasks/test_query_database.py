@@ -227,10 +227,16 @@ def test_bad_data_is_refused(data: JsonObject) -> None:
         Bench().run_alone("query_database", data)
 
 
-def test_the_schedulers_own_account_and_its_database_are_no_sources() -> None:
-    own = "postgresql://scheduler:a@db.example/scheduler"
+@pytest.mark.parametrize(
+    "own",
+    [
+        "postgresql://scheduler:a@db.example/scheduler",
+        "postgresql://scheduler:a@standby.example:5432,db.example:5432/scheduler?target_session_attrs=read-write",
+    ],
+)
+def test_the_schedulers_own_account_and_its_database_are_no_sources(own: str) -> None:
     for url in (
-        own,
+        "postgresql://scheduler:a@db.example/scheduler",
         "postgresql://scheduler:b@db.example:5432/other",
         "postgresql://reader:a@db.example:5432/scheduler",
     ):

@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     priority_ageing_seconds: float = Field(default=60.0, gt=0)
 
     executor_concurrency: int = Field(default=100, ge=1, le=10_000)
+    executor_threads: int | None = Field(default=None, ge=1, le=10_000)
+    executor_processes: int | None = Field(default=None, ge=1, le=10_000)
     executor_queues: CommaSeparated = ()
     lease_seconds: float = Field(default=30.0, ge=1, le=3600)
     shutdown_grace_seconds: float = Field(default=25.0, ge=0, le=3600)

@@ -109,11 +109,13 @@ def log_in(body: LoginIn) -> Response:
     account_id = _proved(body.email, body.password)
     refresh = new_refresh_token()
     with connection() as conn:
-        grant = account_id and open_session(conn, account_id, token_hash=hash_of(refresh), address=client_address())
+        with conn.transaction():
+            grant = account_id and open_session(conn, account_id, token_hash=hash_of(refresh), address=client_address())
+            if grant:
+                leave_entry(conn, "log_in", "user", account_id, account_id=account_id)
         if not grant:
             leave_entry(conn, "log_in_refused", "user", actor=body.email)
             raise Unauthorized(_NOT_GOOD)
-        leave_entry(conn, "log_in", "user", account_id, account_id=account_id)
     return answer(TokensOut.of(grant, refresh))
 
 

@@ -25,6 +25,8 @@ def run_executor(settings: Settings) -> None:
         name=f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}",
         queues=settings.executor_queues,
         concurrency=settings.executor_concurrency,
+        threads=settings.executor_threads or settings.executor_concurrency,
+        processes=settings.executor_processes or settings.executor_concurrency,
         lease_seconds=settings.lease_seconds,
         grace_seconds=settings.shutdown_grace_seconds,
     )

@@ -14,7 +14,7 @@ from scheduler.cli.client import Api, ApiCommand, url_option
 from scheduler.cli.job_files import BadFile, Entry, read_jobs
 from scheduler.cli.options import document_of, filter_options
 from scheduler.cli.terminal import Bar, plain, print_json
-from scheduler.client import Invalid
+from scheduler.client import ClientError, Invalid
 from scheduler.client.calls import Answer, Call
 from scheduler.client.jobs import MOST_AT_ONCE, JobFilter
 from scheduler.domain.errors import FieldError
@@ -90,8 +90,10 @@ def import_(api: Api, *, file: BinaryIO, batch: int, key: str, as_json: bool) ->
             for entries in _batches(read_jobs(_counted(file, bar)), batch):
                 ids, was_there = _create(api, entries, key=key)
                 created, there = (created, there + ids) if was_there else (created + ids, there)
-    except (BadFile, _BadJobs) as error:
+    except (BadFile, _BadJobs, ClientError) as error:
         click.echo(f"{created} created, {there} already there; the rest is not", err=True)
+        if isinstance(error, ClientError):
+            raise
         raise click.ClickException(plain(str(error)) if isinstance(error, BadFile) else str(error)) from None
     if as_json:
         print_json({"created": created, "already_there": there})

@@ -3,6 +3,8 @@
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+import httpx
+
 from scheduler.domain.errors import ConfigurationError
 
 
@@ -14,7 +16,8 @@ def checked_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
+        httpx.URL(url).host.encode("idna")  # as it is done to connect
+    except (ValueError, httpx.InvalidURL):
         raise ConfigurationError(f"The API's address is not a URL: {advice}.") from None
     if not is_address or parts.query or parts.fragment:
         raise ConfigurationError(f"The API's address is not an http or https URL: {advice}.")

@@ -93,6 +93,9 @@ def test_a_problem_cannot_steer_the_terminal(shell: Shell) -> None:
         "http://h:99999",
         "http://h/?a=b",
         "http://h\n.x",
+        "http://a..b",
+        "http://xn--a",
+        f"http://{'a' * 64}",
         "http://ü",
     ],
 )

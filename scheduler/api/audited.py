@@ -103,10 +103,14 @@ def _id_in(path: object) -> int | None:
 
 
 def _asked(body: object) -> JsonObject | None:
-    """The fields that were sent. A password shows as stars, and of a task its type alone: its data may hold secrets."""
+    """The fields that were sent, without what may hold secrets.
+
+    A password shows as stars; a task shows its type alone, and what becomes of its placeholders is left out.
+    """
     if not isinstance(body, BaseModel):
         return None
     asked = orjson.loads(orjson.dumps(body.model_dump(exclude_unset=True), default=str))
     if isinstance(asked.get("task"), dict):
         asked["task"] = {"type": asked["task"].get("type")}
+    asked.pop("parameters", None)
     return cast("JsonObject", asked) or None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from scheduler.daemon import Stop, keep_what_is_there
+from scheduler.daemon import Stop, collect_garbage_rarely, keep_what_is_there
 from scheduler.domain.errors import QueueUnavailable, Unavailable
 from scheduler.domain.job import Attempt, AttemptKey, Completed, Failed, Outcome
 from scheduler.executor.heartbeat import Heartbeat
@@ -99,6 +99,7 @@ class Executor:
         for thread in threads:
             thread.start()
         keep_what_is_there()
+        collect_garbage_rarely()
         log.info("executor ready", worker=self._config.name, slots=self._slots.total)
         await stopping.wait()
         await self._drain()

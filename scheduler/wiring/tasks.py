@@ -4,7 +4,7 @@ import os
 import sys
 from datetime import timedelta
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from scheduler.domain.errors import ConfigurationError
@@ -69,16 +69,28 @@ def _datasources(settings: Settings) -> dict[str, str]:
     Where a URL leads in the end is asked once more of the server itself, before each query.
     """
     urls = {name: url.get_secret_value() for name, url in settings.datasources.items()}
-    own = _account(settings.database_url.get_secret_value())
+    own = _Shown.by(settings.database_url.get_secret_value())
     for name, url in urls.items():
-        if _account(url) == own:
+        if _Shown.by(url).is_too_near(own):
             raise ConfigurationError(
-                f"DATASOURCES: {name!r} uses the scheduler's own account at PostgreSQL: "
-                "make one that may read what tasks shall read, and no more."
+                f"DATASOURCES: {name!r} is the scheduler's own database, or uses its account at PostgreSQL: "
+                "name another database, and an account that may read what tasks shall read, and no more."
             )
     return urls
 
 
-def _account(url: str) -> tuple[str | None, str | None, int]:
-    parts = urlsplit(url)
-    return parts.username, parts.hostname, parts.port or _POSTGRESQL_PORT
+class _Shown(NamedTuple):
+    """What a URL shows of where it leads, as it is spelt."""
+
+    server: tuple[str | None, int]
+    database: str
+    account: str | None
+
+    @classmethod
+    def by(cls, url: str) -> "_Shown":
+        parts = urlsplit(url)
+        return cls((parts.hostname, parts.port or _POSTGRESQL_PORT), parts.path.strip("/"), parts.username)
+
+    def is_too_near(self, own: "_Shown") -> bool:
+        """Whether it is the same database, or the same account in another."""
+        return self.server == own.server and (self.database == own.database or self.account == own.account)

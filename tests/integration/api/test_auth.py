@@ -434,7 +434,9 @@ def test_a_tasks_data_and_secrets_stay_out(anyone: Api, db: Database) -> None:
         assert secret not in told
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit_entries SET actor = 'x'", "DELETE FROM audit_entries"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit_entries SET actor = 'x'", "DELETE FROM audit_entries", "TRUNCATE audit_entries"]
+)
 def test_nothing_changes_the_audit(db: Database, statement: str) -> None:
     with db.connection() as conn, pytest.raises(Exception, match="append-only"):
         conn.execute(statement.encode())

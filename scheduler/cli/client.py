@@ -8,7 +8,7 @@ import click
 from scheduler.cli.kept_log_in import KeptLogIn
 from scheduler.cli.terminal import plain
 from scheduler.client import Client, ClientError, Forbidden, NotFound, NotTheApi, Retries, Unauthenticated, Unreachable
-from scheduler.client.address import is_loopback
+from scheduler.client.address import checked_url, is_loopback
 from scheduler.client.calls import Answer, Call, Query, document, nothing
 from scheduler.domain.job import JsonObject
 from scheduler.settings import api_key_file, load_settings, read_secret
@@ -73,12 +73,11 @@ def _with_status(answer: Answer) -> tuple[int, JsonObject]:
 
 def _connect(context: click.Context, _option: click.Parameter, url: str | None) -> Api:
     settings = load_settings()
-    address = url or f"http://127.0.0.1:{settings.api_port}"
-    token = os.environ.get("SCHEDULER_TOKEN", "")
-    api = Api(address, token, keeper=KeptLogIn(address), retries=_PATIENCE)
-    if not token and is_loopback(api.url) and KeptLogIn(address).load() is None:  # this machine's key goes nowhere else
-        api = Api(address, read_secret(api_key_file(settings)), retries=_PATIENCE)
-    return context.with_resource(api)
+    address = checked_url(url or f"http://127.0.0.1:{settings.api_port}")
+    token, keeper = os.environ.get("SCHEDULER_TOKEN", ""), KeptLogIn(address)
+    if not token and keeper.load() is None and is_loopback(address):  # the key of this machine goes nowhere else
+        token = read_secret(api_key_file(settings))
+    return context.with_resource(Api(address, token, keeper=keeper, retries=_PATIENCE))
 
 
 url_option: Final = click.option(

@@ -120,6 +120,15 @@ def test_named_queues_come_in_the_order_of_their_names_given(redis_url: str, out
 # ── room ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_worker_with_named_queues_takes_from_no_other(redis_url: str, outbox: Outbox) -> None:
+    outbox.push("other", [1])
+    bound = present(redis_url, queues=("urgent",))
+    outbox.push("urgent", [2])
+    assert next_message(bound) == Message("urgent", (2,))
+    assert bound.receive() is None
+    assert received(present(redis_url, name="two", queues=("other",)), 1) == [Message("other", (1,))]
+
+
 def test_without_executors_there_is_no_room(client: "redis.Redis", outbox: Outbox) -> None:
     assert outbox.room(QUEUE) == 0
     assert client.exists(full_key(QUEUE))

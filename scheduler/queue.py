@@ -135,6 +135,13 @@ class Signals:
         with reaching_redis():
             return _read_capacity(self._redis)
 
+    def depths(self, queues: Sequence[str]) -> dict[str, int]:
+        """How many messages wait in each of these queues."""
+        with reaching_redis(), self._redis.pipeline(transaction=False) as pipeline:
+            for name in queues:
+                pipeline.llen(Queue.redis_queue_namespace_prefix + name)
+            return dict(zip(queues, cast("list[int]", pipeline.execute()), strict=True))
+
     def live_pickers(self) -> int:
         """The pickers that live: each listens for wake-ups. Raises QueueUnavailable."""
         name = channel(self._redis, "wake")

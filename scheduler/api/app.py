@@ -27,6 +27,7 @@ from scheduler.api.jobs import jobs
 from scheduler.api.keys import keys
 from scheduler.api.limits import limit
 from scheduler.api.problem import Problem, problem_of_validation, register_problems
+from scheduler.api.queues import queues
 from scheduler.api.resource import BEARER
 from scheduler.api.schedules import schedules
 from scheduler.api.services import Services, install
@@ -34,6 +35,7 @@ from scheduler.api.stats import statistics
 from scheduler.api.task_types import task_types
 from scheduler.api.templates import templates
 from scheduler.api.users import users
+from scheduler.api.workers import workers
 
 __all__ = ["Services", "create_app"]
 
@@ -48,6 +50,8 @@ _RESOURCES: Final = (
     templates,
     schedules,
     task_types,
+    queues,
+    workers,
     auth,
     keys,
     users,

@@ -168,7 +168,8 @@ class Attempt:
     """How long after the job was due the attempt was started, by the database's clock."""
     lease_seconds: float
     """What its lease still lasted at the start."""
-    holds_concurrency_key: bool
+    blocks_others: bool
+    """Others may wait for its end: it holds a concurrency key, or one of a queue's few places."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +180,7 @@ class Ending:
     duration_seconds: float
     finished: float
     logs: tuple[str, ...] = ()
-    frees_concurrency_key: bool = False
+    lets_others_begin: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ run.py        one attempt, as a pipeline of named steps
 result.py     what a task returned, as JSON
 errors.py     what went wrong, as JSON
 recorder.py   outcomes -> the database, by group commit
+report.py     here I am: in PostgreSQL, for the list of workers
 heartbeat.py  leases kept while attempts live, and dropped when they may not
 executor.py   the life of the process, from start to drained
 """

@@ -18,6 +18,7 @@ from scheduler.executor.places import Places
 from scheduler.executor.presence import Presence
 from scheduler.executor.receiver import Receiver
 from scheduler.executor.recorder import Recorder
+from scheduler.executor.report import Report
 from scheduler.executor.run import AttemptTimedOut, Running, failure, run_attempt
 from scheduler.executor.slots import Slots
 from scheduler.executor.starter import Starter
@@ -46,6 +47,7 @@ class ExecutorConfig:
 
     redis_url: str
     name: str
+    version: str
     queues: Sequence[str]
     concurrency: int
     threads: int
@@ -72,6 +74,9 @@ class Executor:
             config.redis_url, queues=config.queues, name=config.name, capacity=config.concurrency
         )
         self._presence = Presence(self._worker, self._tally)
+        self._report = Report(
+            database, name=config.name, version=config.version, queues=config.queues, capacity=config.concurrency
+        )
         self._recorder = Recorder(database, self._recorded)
         self._heartbeat = Heartbeat(
             database,
@@ -95,7 +100,15 @@ class Executor:
             stopping.set()
         cancellations = Listener(self._config.redis_url, "cancel", lambda _job_id: self._heartbeat.beat_now())
         sweeper = asyncio.create_task(self._sweep())
-        threads = (self._recorder, self._heartbeat, self._presence, self._hold, self._receiver, cancellations)
+        threads = (
+            self._recorder,
+            self._heartbeat,
+            self._presence,
+            self._report,
+            self._hold,
+            self._receiver,
+            cancellations,
+        )
         for thread in threads:
             thread.start()
         keep_what_is_there()
@@ -125,7 +138,8 @@ class Executor:
         self._heartbeat.stop()
         if left:
             await asyncio.to_thread(self._release, left)
-        await asyncio.to_thread(self._presence.stop)
+        for announced in (self._presence, self._report):
+            await asyncio.to_thread(announced.stop)
         log.info("executor stopped", released=len(left), unrecorded=unrecorded, finished=self._finished)
 
     def _release(self, keys: Collection[AttemptKey]) -> None:
@@ -210,4 +224,4 @@ class Executor:
 def _brings_work(outcome: Outcome) -> bool:
     """A key that others wait for is free, or the next attempt is due before a picker may look by itself."""
     soon = isinstance(outcome, Failed) and outcome.retry_in is not None and outcome.retry_in < LONGEST_POLL_SECONDS
-    return soon or outcome.frees_concurrency_key
+    return soon or outcome.lets_others_begin

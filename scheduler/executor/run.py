@@ -96,7 +96,7 @@ async def run_attempt(running: Running, registry: Registry, places: Places) -> O
         duration_seconds=now - running.started,
         finished=now,
         logs=tuple(running.logs),
-        frees_concurrency_key=attempt.holds_concurrency_key,
+        lets_others_begin=attempt.blocks_others,
         result=encoded,
     )
 
@@ -165,7 +165,7 @@ def failure(running: Running, error: Exception) -> Failed:
         duration_seconds=now - running.started,
         finished=now,
         logs=tuple(running.logs),
-        frees_concurrency_key=attempt.holds_concurrency_key,
+        lets_others_begin=attempt.blocks_others,
         status=ExecutionStatus.TIMED_OUT if isinstance(error, AttemptTimedOut) else ExecutionStatus.FAILED,
         error=describe(error),
         retry_in=next_delay(attempt.retry, attempt.attempt, attempt.max_attempts, error, luck),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from math import inf
+from typing import Final
 
 from scheduler.domain.errors import QueueUnavailable
 from scheduler.domain.job import Claimed
@@ -15,6 +16,9 @@ from scheduler.store.backlog import Upcoming
 from scheduler.store.connection import Database
 
 log = get_log("claim")
+
+_SHORTEST_WAIT_SECONDS: Final = 0.001
+"""For a rate: less would be a busy loop."""
 
 
 class Claim:
@@ -32,6 +36,7 @@ class Claim:
         self._frontier = Frontier()
         self._full_look = Sparing()
         self._keyed_look = Sparing()
+        self._more_in: dict[str, float] = {}
         self._latest: str | None = None
         self._was_told = False
         self._has_looked = False
@@ -54,10 +59,12 @@ class Claim:
                 return 0.0
         self._has_looked = True
         waiting, look_again_in = self._look()
-        due = dict.fromkeys(each.queue for each in waiting if each.seconds <= 0)
-        if sum(self._claim(queue) for queue in due):
+        due = {each.queue: each.is_held for each in waiting if each.seconds <= 0}
+        if sum(self._claim_held(queue) if is_held else self._claim(queue) for queue, is_held in due.items()):
             return 0.0
-        soon = dict.fromkeys(each.queue for each in waiting if 0 < each.seconds <= self._ahead.seconds)
+        soon = dict.fromkeys(
+            each.queue for each in waiting if 0 < each.seconds <= self._ahead.seconds and not each.is_held
+        )
         if sum(self._claim_ahead(queue) for queue in soon if queue not in due):
             return 0.0
         return min([look_again_in, *self._pauses(waiting)])
@@ -65,7 +72,9 @@ class Claim:
     def _pauses(self, waiting: Sequence[Upcoming]) -> Iterator[float]:
         """Until when each of these can be claimed: ahead, or else when it is due."""
         for each in waiting:
-            if each.seconds > self._ahead.seconds:
+            if each.is_held:
+                yield each.seconds if each.seconds > 0 else self._more_in.get(each.queue, inf)
+            elif each.seconds > self._ahead.seconds:
                 yield each.seconds - self._ahead.seconds
             elif each.seconds > 0:
                 yield each.seconds
@@ -92,6 +101,23 @@ class Claim:
         self._ahead.took(queue, claimed)
         return claimed
 
+    def _claim_held(self, queue: str) -> int:
+        """From a queue that is paused or limited: what its limits leave, with a concurrency_key or without."""
+        self._more_in.pop(queue, None)
+        if not (limit := self._room(queue)):
+            return 0
+        with self._database.connection() as conn:
+            held = transitions.claim_held(
+                conn,
+                queue=queue,
+                limit=limit,
+                lease_seconds=self._lease_seconds,
+                ageing_seconds=self._ageing_seconds,
+            )
+        if held.more_in is not None:
+            self._more_in[queue] = max(held.more_in, _SHORTEST_WAIT_SECONDS)
+        return self._push(queue, held.claimed)
+
     def _claim_plain(self, queue: str, limit: int, *, ahead_seconds: float) -> int:
         if not limit:
             return 0
@@ -116,9 +142,11 @@ class Claim:
             return self._keyed_look.seconds_left()
         with self._keyed_look, self._database.connection() as conn:
             waiting = backlog.upcoming_keyed(conn)
-        if sum(self._claim_keyed(each.queue) for each in waiting if each.seconds <= 0):
+        due = [each for each in waiting if each.seconds <= 0]
+        if sum(self._claim_held(each.queue) if each.is_held else self._claim_keyed(each.queue) for each in due):
             return self._keyed_look.seconds_left()
-        return min((each.seconds for each in waiting if each.seconds > 0), default=inf)
+        held_until = [self._more_in.get(each.queue, inf) for each in due if each.is_held]
+        return min((*held_until, *(each.seconds for each in waiting if each.seconds > 0)), default=inf)
 
     def _claim_keyed(self, queue: str) -> int:
         if not (limit := self._room(queue)):

@@ -9,10 +9,12 @@ from scheduler.picker.claim import Claim
 from scheduler.picker.expire import Expire
 from scheduler.picker.forget import Forget
 from scheduler.picker.recurring import Recurring
+from scheduler.picker.report import Report
 from scheduler.picker.rescue import Rescue
 from scheduler.picker.sparing import Sparing
 from scheduler.queue import Listener, Outbox
 from scheduler.store.connection import Database
+from scheduler.store.workers import REPORT_SECONDS
 
 log = get_log("picker")
 
@@ -23,6 +25,8 @@ _FORGET_SECONDS = 60.0
 class PickerConfig:
     """How one picker runs."""
 
+    name: str
+    version: str
     redis_url: str
     poll_seconds: float
     batch_size: int
@@ -62,10 +66,12 @@ class Picker:
             ageing_seconds=config.ageing_seconds,
         )
         self._rescue_seconds = min(config.poll_seconds, config.lease_seconds / 4)
+        self._report = Report(database, name=config.name, version=config.version)
         self._upkeep = (
             Periodic(self._rescue_seconds, Rescue(database, lease_seconds=config.lease_seconds).step),
             Periodic(config.poll_seconds, Expire(database).step),
             Periodic(_FORGET_SECONDS, Forget(database).step),
+            Periodic(REPORT_SECONDS, self._report.step),
         )
 
     def run(self) -> None:
@@ -77,6 +83,7 @@ class Picker:
         repeat(self._stop, self._wake, self._step)
         wake_ups.stop()
         self._outbox.close()
+        self._report.depart()
         log.info("picker stopped")
 
     def _wake_up(self) -> None:

@@ -18,7 +18,8 @@ _UPCOMING: Final = """
             WHERE picked_at IS NULL AND completed_at IS NULL AND concurrency_key IS NULL AND queue > queues.queue
             ORDER BY queue LIMIT 1) AS next
     )
-    SELECT queue, level, due.next_run_at, due.id, extract(epoch FROM due.next_run_at - clock_timestamp())::float8
+    SELECT queue, level, due.next_run_at, due.id, extract(epoch FROM due.next_run_at - clock_timestamp())::float8,
+           queue = ANY (ARRAY(SELECT name FROM queue_controls WHERE held))
     FROM queues CROSS JOIN generate_series(1, 9) AS level CROSS JOIN LATERAL (
         SELECT next_run_at, id FROM jobs
         WHERE queue = queues.queue AND priority = level
@@ -28,7 +29,8 @@ _UPCOMING: Final = """
 
 _UPCOMING_FROM: Final = """
     SELECT start.queue, start.level, due.next_run_at, due.id,
-           extract(epoch FROM due.next_run_at - clock_timestamp())::float8
+           extract(epoch FROM due.next_run_at - clock_timestamp())::float8,
+           start.queue = ANY (ARRAY(SELECT name FROM queue_controls WHERE held))
     FROM unnest(%(queues)s::text[], %(priorities)s::smallint[], %(times)s::timestamptz[], %(ids)s::bigint[])
         AS start(queue, level, next_run_at, id)
     CROSS JOIN LATERAL (
@@ -50,7 +52,8 @@ _UPCOMING_KEYED: Final = """
               AND (queue, owner_id, concurrency_key) > (keys.queue, keys.owner_id, keys.concurrency_key)
             ORDER BY queue, owner_id, concurrency_key, next_run_at LIMIT 1) AS next
     )
-    SELECT queue, extract(epoch FROM min(next_run_at) - clock_timestamp())::float8
+    SELECT queue, extract(epoch FROM min(next_run_at) - clock_timestamp())::float8,
+           queue = ANY (ARRAY(SELECT name FROM queue_controls WHERE held))
     FROM keys
     WHERE NOT EXISTS (
         SELECT FROM jobs WHERE owner_id = keys.owner_id
@@ -74,13 +77,16 @@ FROM_THE_FIRST: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """The next job of a queue and priority: due in `seconds` (past ones below zero), by the database's clock."""
+    """The next job of a queue and priority: due in `seconds` (past ones below zero), by the database's clock.
+
+    `is_held`: the queue is paused or limited."""
 
     queue: str
     priority: int
     next_run_at: datetime
     id: int
     seconds: float
+    is_held: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class UpcomingKeyed:
 
     queue: str
     seconds: float
+    is_held: bool
 
 
 def upcoming(conn: Connection) -> list[Upcoming]:

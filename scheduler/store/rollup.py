@@ -45,12 +45,22 @@ _ADD: Final = f"""
     ON CONFLICT (slot, owner_id, task_type, status, measure, bucket)
     DO UPDATE SET attempts = slots.attempts + excluded.attempts"""
 
+_ADD_QUEUES: Final = """
+    INSERT INTO queue_slots AS slots (slot, owner_id, queue, status, attempts)
+    SELECT date_bin('5 minutes', finished_at, 'epoch') AS slot, owner_id, queue, executions.status, count(*)
+    FROM executions JOIN jobs ON jobs.id = executions.job_id
+    WHERE executions.id > %(after)s AND executions.id <= %(through)s
+    GROUP BY slot, owner_id, queue, executions.status
+    ON CONFLICT (slot, owner_id, queue, status) DO UPDATE SET attempts = slots.attempts + excluded.attempts"""
+
 _LOOK_AHEAD: Final = """
     UPDATE rollup SET next_through = newest.id, next_is_whole_at = pg_current_xact_id()
     FROM (SELECT max(id) AS id FROM executions) AS newest
     WHERE through = next_through AND newest.id > next_through"""
 
 _FORGET: Final = "DELETE FROM attempt_slots WHERE slot < now() - make_interval(hours => %(hours)s)"
+
+_FORGET_QUEUES: Final = "DELETE FROM queue_slots WHERE slot < now() - interval '2 days'"
 
 
 def roll_up(conn: Connection, *, batch: int = BATCH) -> bool:
@@ -59,6 +69,7 @@ def roll_up(conn: Connection, *, batch: int = BATCH) -> bool:
         conn.execute(_HOLD)
         if taken := fetch_one(conn, _TAKE, {"batch": batch}):
             after, through, next_through = taken
+            conn.execute(_ADD_QUEUES, {"after": after, "through": through})
             conn.execute(_ADD, {"after": after, "through": through})
             return through < next_through
     conn.execute(_LOOK_AHEAD)
@@ -68,3 +79,4 @@ def roll_up(conn: Connection, *, batch: int = BATCH) -> bool:
 def forget_slots(conn: Connection, *, hours: int) -> None:
     """Drop what is older than any window that statistics look at."""
     conn.execute(_FORGET, {"hours": hours})
+    conn.execute(_FORGET_QUEUES)

@@ -34,9 +34,9 @@ def recent_failures(conn: Connection, window: timedelta) -> Failures:
 
 
 def oldest_due_seconds(conn: Connection) -> float:
-    """How long the job that has waited longest has been due and could be claimed; reads an index entry or two a queue,
-    priority and key."""
-    waits = [-each.seconds for each in (*upcoming(conn), *upcoming_keyed(conn))]
+    """How long the job that has waited longest has been due and could be claimed, from a queue that nobody holds
+    back; reads an index entry or two a queue, priority and key."""
+    waits = [-each.seconds for each in (*upcoming(conn), *upcoming_keyed(conn)) if not each.is_held]
     return max(waits, default=0.0)
 
 

@@ -8,6 +8,7 @@ import sys
 
 import uvloop
 
+from scheduler import __version__
 from scheduler.executor.executor import Executor, ExecutorConfig
 from scheduler.executor.process import preload
 from scheduler.settings import Settings
@@ -23,6 +24,7 @@ def run_executor(settings: Settings) -> None:
     config = ExecutorConfig(
         redis_url=redis_url(settings),
         name=f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}",
+        version=__version__,
         queues=settings.executor_queues,
         concurrency=settings.executor_concurrency,
         threads=settings.executor_threads or settings.executor_concurrency,

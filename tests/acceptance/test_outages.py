@@ -205,7 +205,7 @@ def ended(number: int, result: str | None = None) -> Outcome:
         duration_seconds=0.0,
         finished=time.monotonic(),
         logs=(),
-        frees_concurrency_key=False,
+        lets_others_begin=False,
         result=result,
     )
 

@@ -1,8 +1,9 @@
 """The only writer of jobs.status: each event of the state machine is one function and one statement.
 
 claims.py    claim, claim_keyed                  a picker takes due jobs
+limits.py    claim_held                          the same, from a queue that is paused or limited
 attempts.py  start, complete, retry_later, fail  an executor runs them
-upkeep.py    give_back, rescue, bury, expire     what was left behind is set right
+upkeep.py    give_back, take_back, rescue, bury, expire     what was left behind is set right
 requests.py  cancel, retry, each also for many   a user decides
 
 Every statement names the status that it starts from, and for an attempt its fence (`run`) as well. Zero rows
@@ -12,16 +13,19 @@ statement, so neither is ever there without the other. The database's clock deci
 
 from scheduler.store.transitions.attempts import complete, fail, retry_later, start
 from scheduler.store.transitions.claims import claim, claim_keyed
+from scheduler.store.transitions.limits import Held, claim_held
 from scheduler.store.transitions.requests import KEY_HAS_PASSED, cancel, cancel_free, retry, retry_many
-from scheduler.store.transitions.upkeep import Rescued, bury, expire, give_back, rescue
+from scheduler.store.transitions.upkeep import Rescued, bury, expire, give_back, rescue, take_back
 
 __all__ = [
     "KEY_HAS_PASSED",
+    "Held",
     "Rescued",
     "bury",
     "cancel",
     "cancel_free",
     "claim",
+    "claim_held",
     "claim_keyed",
     "complete",
     "expire",
@@ -32,4 +36,5 @@ __all__ = [
     "retry_later",
     "retry_many",
     "start",
+    "take_back",
 ]

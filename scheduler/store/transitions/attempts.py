@@ -21,7 +21,8 @@ _START: Final = """
     RETURNING id, run, attempt, max_attempts, task_type, task_data::text, timeout_seconds,
               retry_backoff::text, retry_delay_seconds, retry_max_delay_seconds, retry_jitter,
               extract(epoch FROM now() - next_run_at)::float8, extract(epoch FROM lease_until - now())::float8,
-              concurrency_key IS NOT NULL"""
+              concurrency_key IS NOT NULL
+                  OR queue = ANY (ARRAY(SELECT name FROM queue_controls WHERE max_running IS NOT NULL))"""
 
 
 def start(conn: Connection, *, ids: Sequence[int], worker: str, lease_seconds: float) -> list[Attempt]:
@@ -45,7 +46,7 @@ def _attempt(row: tuple[Any, ...]) -> Attempt:
         retry=_retry_policy(*row[7:11]),
         lateness_seconds=row[11],
         lease_seconds=row[12],
-        holds_concurrency_key=row[13],
+        blocks_others=row[13],
     )
 
 

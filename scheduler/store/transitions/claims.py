@@ -11,7 +11,8 @@ _CLAIM: Final = """
     UPDATE jobs
     SET status = 'picked', picked_at = now(), updated_at = now(), settled = false,
         lease_until = now() + make_interval(secs => %(lease)s)
-    WHERE status = 'pending' AND id = ANY (ARRAY(
+    WHERE status = 'pending' AND (%(within)s OR NOT EXISTS (
+        SELECT FROM queue_controls WHERE name = %(queue)s AND held)) AND id = ANY (ARRAY(
         SELECT due.id
         FROM unnest(%(priorities)s::smallint[], %(times)s::timestamptz[], %(ids)s::bigint[])
             AS start(level, next_run_at, id)
@@ -40,15 +41,18 @@ def claim(
     ageing_seconds: float,
     ahead_seconds: float = 0.0,
     starts: Sequence[Start] = FROM_THE_FIRST,
+    within_limits: bool = False,
 ) -> list[Claimed]:
     """Take up to `limit` jobs of a queue that are due in `ahead_seconds`, first in turn first, each under a lease;
     looks from `starts` onwards.
 
     A job's turn is its due time plus `ageing_seconds` for each step of its priority: the order of priorities
     lowered by one step for every `ageing_seconds` waited, written so that it does not change with the clock.
+
+    Nothing of a queue that is held back, unless `limit` was found `within_limits` (claim_held).
     """
     parameters = {"queue": queue, "limit": limit, "lease": lease_seconds, "ageing": ageing_seconds}
-    parameters["ahead"] = ahead_seconds
+    parameters |= {"ahead": ahead_seconds, "within": within_limits}
     return _in_turn(fetch_all(conn, _CLAIM, parameters | start_parameters(starts)), ageing_seconds)
 
 
@@ -74,7 +78,8 @@ _CLAIM_KEYED: Final = """
     UPDATE jobs
     SET status = 'picked', picked_at = now(), updated_at = now(), settled = false,
         lease_until = now() + make_interval(secs => %(lease)s)
-    WHERE status = 'pending' AND id = ANY (ARRAY(
+    WHERE status = 'pending' AND (%(within)s OR NOT EXISTS (
+        SELECT FROM queue_controls WHERE name = %(queue)s AND held)) AND id = ANY (ARRAY(
         SELECT first.id
         FROM free CROSS JOIN LATERAL (
             SELECT each_level.*
@@ -94,7 +99,13 @@ _CLAIM_KEYED: Final = """
 
 
 def claim_keyed(
-    conn: Connection, *, queue: str, limit: int, lease_seconds: float, ageing_seconds: float
+    conn: Connection,
+    *,
+    queue: str,
+    limit: int,
+    lease_seconds: float,
+    ageing_seconds: float,
+    within_limits: bool = False,
 ) -> list[Claimed]:
     """The same for jobs with a concurrency_key: the first of each key that has none picked or running.
 
@@ -102,6 +113,7 @@ def claim_keyed(
     would refuse a second live job of a key in any case.
     """
     parameters = {"queue": queue, "limit": limit, "lease": lease_seconds, "ageing": ageing_seconds}
+    parameters["within"] = within_limits
     with conn.transaction():
         if fetch_one(conn, _ONE_CLAIMS_KEYED, {"lock": "scheduler claims keyed jobs"}) != (True,):
             return []

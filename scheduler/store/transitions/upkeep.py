@@ -17,6 +17,17 @@ def give_back(conn: Connection, ids: Sequence[int]) -> int:
     return len(fetch_all(conn, _GIVE_BACK, {"ids": list(ids)})) if ids else 0
 
 
+_TAKE_BACK: Final = """
+    UPDATE jobs SET status = 'pending', picked_at = NULL, lease_until = NULL, updated_at = now()
+    WHERE lease_until IS NOT NULL AND queue = %(queue)s AND status = 'picked'
+    RETURNING id"""
+
+
+def take_back(conn: Connection, queue: str) -> int:
+    """The same for all claimed jobs of a queue, wherever they wait; how many there were."""
+    return len(fetch_all(conn, _TAKE_BACK, {"queue": queue}))
+
+
 _LAPSED: Final = """
     WITH lapsed AS (
         SELECT id, status, run, attempt, started_at, worker,

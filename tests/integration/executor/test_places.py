@@ -74,7 +74,7 @@ class Crew:
             retry=DEFAULT_RETRY,
             lateness_seconds=0.0,
             lease_seconds=60.0,
-            holds_concurrency_key=False,
+            blocks_others=False,
         )
         running = Running(attempt, held_until=float("inf"))
         running.task = asyncio.create_task(run_attempt(running, self._registry, self._places))

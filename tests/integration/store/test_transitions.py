@@ -139,7 +139,7 @@ def test_what_a_start_tells_its_executor(conn: Connection) -> None:
     assert (attempt.attempt, attempt.max_attempts, attempt.timeout_seconds) == (1, 7, 1.5)
     assert (attempt.task_type, attempt.task_data, attempt.retry) == (JOB.task_type, JOB.task_data, JOB.retry)
     assert attempt.lateness_seconds >= 100
-    assert not attempt.holds_concurrency_key
+    assert not attempt.blocks_others
 
 
 @pytest.mark.parametrize(("left", "lasts"), [(0.75, 0.75), (0.25, 1.0)], ids=["kept", "renewed"])

@@ -72,7 +72,7 @@ def test_the_attempts_time_bounds_the_whole_exchange(write: Write) -> None:
                 retry=DEFAULT_RETRY,
                 lateness_seconds=0.0,
                 lease_seconds=60.0,
-                holds_concurrency_key=False,
+                blocks_others=False,
             )
             running = Running(attempt, held_until=float("inf"))
             running.task = asyncio.create_task(run_attempt(running, bench.registry, Places(threads=1, processes=1)))

@@ -48,7 +48,7 @@ def running(kind: str, left: float) -> Running:
         retry=DEFAULT_RETRY,
         lateness_seconds=0.0,
         lease_seconds=LEASE,
-        holds_concurrency_key=False,
+        blocks_others=False,
     )
     return Running(attempt, held_until=time.monotonic() + left)
 

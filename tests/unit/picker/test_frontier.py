@@ -51,14 +51,16 @@ def test_a_job_found_behind_the_frontier_takes_it_back() -> None:
     frontier = Frontier(clock)
     frontier.advance("default", [claimed(5, late=5), claimed(6, priority=6)])
     clock.now += SETTLED_SECONDS
-    frontier.seen([Upcoming("default", 5, NOON, 3, -1.0), Upcoming("default", 6, NOON + timedelta(hours=1), 8, 1.0)])
+    frontier.seen(
+        [Upcoming("default", 5, NOON, 3, -1.0, False), Upcoming("default", 6, NOON + timedelta(hours=1), 8, 1.0, False)]
+    )
     assert frontier.starts("default")[4] == FROM_THE_FIRST[4]
     assert frontier.starts("default")[5] == Start(6, NOON, 6)
 
 
 def test_a_full_look_makes_a_queue_known() -> None:
     frontier = Frontier()
-    frontier.seen([Upcoming("mail", 5, NOON, 3, 1.0)])
+    frontier.seen([Upcoming("mail", 5, NOON, 3, 1.0, False)])
     assert frontier.queues() == ["mail"]
 
 

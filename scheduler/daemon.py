@@ -16,6 +16,7 @@ from typing import Final
 
 from scheduler.domain.errors import Unavailable
 from scheduler.logs import get_log
+from scheduler.metrics import SERVER_AWAY
 
 log = get_log("daemon")
 
@@ -152,6 +153,7 @@ def repeat(stop: Stop, wake: Wake, step: Callable[[], float]) -> None:
             pause = step()
         except Unavailable as away:
             pause = backoff.next()
+            SERVER_AWAY.labels(away.server).inc()
             log.warning("server away", error=str(away), retry_in=round(pause, 2))
             stop.requested.wait(pause)  # a wake-up cannot bring a server back
             continue

@@ -1,9 +1,10 @@
-"""Whether the process lives, and whether what it stands on is right."""
+"""Whether the process lives, whether what it stands on is right, and what Prometheus asks of it."""
 
 from collections.abc import Callable
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from flask import Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import Field
 
 from scheduler.api.access import Access
@@ -14,7 +15,17 @@ from scheduler.domain.errors import ConfigurationError, Unavailable
 from scheduler.store.connection import OLDEST_POSTGRESQL, server_version
 from scheduler.store.migrate import schema_state
 
-health: Final = Resource("health", "For load balancers and supervisors.")
+health: Final = Resource("health", "For load balancers, supervisors and Prometheus.")
+
+_METRICS: Final[dict[str, Any]] = {
+    "description": "The metrics of this process.",
+    "content": {
+        "text/plain": {
+            "schema": {"type": "string"},
+            "example": '# TYPE scheduler_jobs_created_total counter\nscheduler_jobs_created_total{source="api"} 12.0\n',
+        }
+    },
+}
 
 
 class CheckOut(Output):
@@ -68,6 +79,15 @@ def readyz() -> Response:
     checks = {"postgresql": postgresql, "redis": _check(_redis), "schema": schema}
     is_ready = all(check.status == "ok" for check in checks.values())
     return answer(ReadyOut(status="ready" if is_ready else "unready", checks=checks), 200 if is_ready else 503)
+
+
+@health.get("/metrics", Access.METRICS, {200: _METRICS})
+def metrics() -> Response:
+    """What this process has counted, for Prometheus.
+
+    For admins, and for who bears the METRICS_TOKEN of the settings.
+    """
+    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _check(look: Callable[[Services], str]) -> CheckOut:

@@ -1,5 +1,6 @@
 """Who is asking: every request proves it before any view sees it, but where a route is open."""
 
+import hmac
 import threading
 import time
 from collections import OrderedDict
@@ -31,7 +32,7 @@ def authenticate(app: Flask, access: Mapping[str, Access]) -> None:
 
     def admit() -> None:
         wanted = access.get(request.endpoint or "")
-        if wanted is Access.OPEN:
+        if wanted is Access.OPEN or (wanted is Access.METRICS and _bears_metrics_token(services())):
             return
         g.identity = proofs.of_request(services())
         if wanted is not None:
@@ -62,10 +63,10 @@ class Proofs:
 
     def of_request(self, services: Services) -> Identity:
         """Whom the request's bearer token speaks for; raises Unauthorized, or Unavailable for an unknown key."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.isascii():
+        token = _bearer_token()
+        if token is None:
             raise _refusal("Log in, or send an API key: this needs the header Authorization: Bearer <token>.")
-        identity = self._of_token(services, token.strip())
+        identity = self._of_token(services, token)
         if identity.session_id is not None and identity.session_id in self._recently_revoked(services):
             raise _refusal("This log-in is over: log in again.")
         return identity
@@ -92,6 +93,16 @@ class Proofs:
                 with suppress(Unavailable), services.database.connection() as conn:
                     self._revoked = recently_revoked(conn, seconds=GOOD_FOR_SECONDS)
             return self._revoked
+
+
+def _bearer_token() -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.isascii() else None
+
+
+def _bears_metrics_token(services: Services) -> bool:
+    token, expected = _bearer_token(), services.metrics_token
+    return bool(token and expected) and hmac.compare_digest(str(token).encode(), expected.encode())
 
 
 def _of_access_token(services: Services, token: str) -> Identity:

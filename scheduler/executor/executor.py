@@ -22,6 +22,7 @@ from scheduler.executor.slots import Slots
 from scheduler.executor.starter import Starter
 from scheduler.executor.worker import MessageWorker
 from scheduler.logs import get_log
+from scheduler.metrics import ACTIVE, COMPLETED, DURATION, FAILED, PROCESSED
 from scheduler.queue import Listener
 from scheduler.store import leases
 from scheduler.store.connection import Database
@@ -61,6 +62,7 @@ class Executor:
         self._stop = stop
         self._slots = Slots(config.concurrency)
         self._running: dict[AttemptKey, Running] = {}
+        ACTIVE.set_function(lambda: len(self._running))
         self._ended_now: list[Outcome | None] = []
         self._finished = 0
         self._failed = 0
@@ -197,6 +199,11 @@ class Executor:
         completed = sum(isinstance(outcome, Completed) for outcome in outcomes)
         self._finished += completed
         self._failed += len(outcomes) - completed
+        PROCESSED.inc(len(outcomes))
+        COMPLETED.inc(completed)
+        FAILED.inc(sum(isinstance(outcome, Failed) and outcome.retry_in is None for outcome in outcomes))
+        for outcome in outcomes:
+            DURATION.observe(outcome.duration_seconds)
         if any(map(_brings_work, outcomes)):
             with suppress(QueueUnavailable):  # they poll
                 self._worker.wake_pickers()

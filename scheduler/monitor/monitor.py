@@ -7,7 +7,6 @@ from scheduler.logs import get_log
 from scheduler.monitor.add_up import AddUp
 from scheduler.monitor.count import Count
 from scheduler.monitor.duty import Duty
-from scheduler.monitor.server import serve_metrics
 from scheduler.monitor.settle import Settle
 from scheduler.store.connection import Database
 
@@ -19,9 +18,9 @@ _COUNT_EVERY_SECONDS: Final = 15.0
 
 
 class Monitor:
-    """Does its duties in turn and serves what it knows, until it is stopped. `run` blocks."""
+    """Does its duties in turn until it is stopped. `run` blocks."""
 
-    def __init__(self, database: Database, stop: Stop, *, host: str, port: int) -> None:
+    def __init__(self, database: Database, stop: Stop) -> None:
         self._stop = stop
         self._wake = Wake()
         self._duties = (
@@ -29,13 +28,11 @@ class Monitor:
             Duty(_ADD_UP_EVERY_SECONDS, AddUp(database).step),
             Duty(_COUNT_EVERY_SECONDS, Count(database).step),
         )
-        self._server = serve_metrics(host, port)
 
     def run(self) -> None:
         self._stop.on_request(self._wake.ring)
-        log.info("monitor ready", metrics=f"http://{self._server.server_name}:{self._server.server_port}/metrics")
+        log.info("monitor ready")
         repeat(self._stop, self._wake, self._step)
-        self._server.shutdown()
         log.info("monitor stopped")
 
     def _step(self) -> float:

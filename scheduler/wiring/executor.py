@@ -12,7 +12,7 @@ from scheduler.executor.executor import Executor, ExecutorConfig
 from scheduler.executor.process import preload
 from scheduler.settings import Settings
 from scheduler.store.connection import Database
-from scheduler.wiring.common import database_url, redis_url, schema_is_there, start
+from scheduler.wiring.common import database_url, redis_url, schema_is_there, serve, start
 from scheduler.wiring.tasks import task_registry
 
 
@@ -31,6 +31,7 @@ def run_executor(settings: Settings) -> None:
     reports = Database(database_url(settings), name="reports", max_size=1, timeout=10)  # leases never wait for them
     registry = task_registry(settings, reports)
     preload(settings.task_modules)
+    serve(settings)
     database = Database(database_url(settings), name="executor", max_size=4)
     if schema_is_there(database, stop):
         # The runner is not closed: that would wait for tasks that ignore their cancellation.

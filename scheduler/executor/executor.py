@@ -23,6 +23,7 @@ from scheduler.executor.starter import Starter
 from scheduler.executor.worker import MessageWorker
 from scheduler.logs import get_log
 from scheduler.metrics import ACTIVE, COMPLETED, DURATION, FAILED, PROCESSED
+from scheduler.probes import Pulse
 from scheduler.queue import Listener
 from scheduler.store import leases
 from scheduler.store.connection import Database
@@ -55,11 +56,14 @@ class ExecutorConfig:
 class Executor:
     """Runs attempts until it is stopped. `run` is to be called on the main thread, once."""
 
-    def __init__(self, config: ExecutorConfig, database: Database, registry: Registry, stop: Stop) -> None:
+    def __init__(
+        self, config: ExecutorConfig, database: Database, registry: Registry, stop: Stop, pulse: Pulse
+    ) -> None:
         self._config = config
         self._database = database
         self._registry = registry
         self._stop = stop
+        self._pulse = pulse
         self._slots = Slots(config.concurrency)
         self._running: dict[AttemptKey, Running] = {}
         ACTIVE.set_function(lambda: len(self._running))
@@ -179,6 +183,7 @@ class Executor:
     async def _sweep(self) -> None:
         """End attempts whose handlers do not react to having been stopped: their slots are needed."""
         while True:
+            self._pulse.beat(_SWEEP_SECONDS)
             await asyncio.sleep(_SWEEP_SECONDS)
             overdue = time.monotonic() - _STUBBORN_SECONDS
             for running in [each for each in self._running.values() if each.deadline < overdue]:

@@ -8,6 +8,7 @@ from scheduler.monitor.add_up import AddUp
 from scheduler.monitor.count import Count
 from scheduler.monitor.duty import Duty
 from scheduler.monitor.settle import Settle
+from scheduler.probes import Pulse
 from scheduler.store.connection import Database
 
 log = get_log("monitor")
@@ -20,8 +21,9 @@ _COUNT_EVERY_SECONDS: Final = 15.0
 class Monitor:
     """Does its duties in turn until it is stopped. `run` blocks."""
 
-    def __init__(self, database: Database, stop: Stop) -> None:
+    def __init__(self, database: Database, stop: Stop, pulse: Pulse) -> None:
         self._stop = stop
+        self._pulse = pulse
         self._wake = Wake()
         self._duties = (
             Duty(_SETTLE_EVERY_SECONDS, Settle(database).step),
@@ -32,7 +34,7 @@ class Monitor:
     def run(self) -> None:
         self._stop.on_request(self._wake.ring)
         log.info("monitor ready")
-        repeat(self._stop, self._wake, self._step)
+        repeat(self._stop, self._wake, self._step, self._pulse)
         log.info("monitor stopped")
 
     def _step(self) -> float:

@@ -2,17 +2,24 @@
 
 import atexit
 import signal
+from typing import Final
 
 from scheduler.daemon import Backoff, Stop, follow_lifeline
 from scheduler.domain.errors import ConfigurationError, StoreUnavailable
 from scheduler.logs import configure_logs, get_log
 from scheduler.metrics import introduce
 from scheduler.metrics_server import serve_metrics
+from scheduler.probes import Pulse
+from scheduler.queue import Signals
+from scheduler.readiness import look_at
 from scheduler.settings import Settings
 from scheduler.store import migrate as migrations
 from scheduler.store.connection import Database
 
 log = get_log("wiring")
+
+_PROBE_SECONDS: Final = 2.0
+"""How long a probe waits for a connection."""
 
 
 def migrate(settings: Settings) -> list[str]:
@@ -36,9 +43,16 @@ def set_up(process: str, settings: Settings) -> None:
     configure_logs(process=process, log_format=settings.log_format, level=settings.log_level)
 
 
-def serve(settings: Settings) -> None:
-    """Answer Prometheus for as long as this process lives; raises ConfigurationError when it cannot listen."""
-    serve_metrics(settings.metrics_host, settings.metrics_port)
+def serve(settings: Settings) -> Pulse:
+    """Answer Prometheus and probes for as long as this process lives; its loop is to beat what this returns.
+
+    Raises ConfigurationError when it cannot listen.
+    """
+    pulse = Pulse()
+    database = Database(database_url(settings), name="probes", max_size=1, timeout=_PROBE_SECONDS)
+    signals = Signals(redis_url(settings))
+    serve_metrics(settings.metrics_host, settings.metrics_port, pulse, lambda: look_at(database, signals))
+    return pulse
 
 
 def schema_is_there(database: Database, stop: Stop) -> bool:

@@ -31,11 +31,12 @@ def run_executor(settings: Settings) -> None:
     reports = Database(database_url(settings), name="reports", max_size=1, timeout=10)  # leases never wait for them
     registry = task_registry(settings, reports)
     preload(settings.task_modules)
-    serve(settings)
+    pulse = serve(settings)
     database = Database(database_url(settings), name="executor", max_size=4)
     if schema_is_there(database, stop):
         # The runner is not closed: that would wait for tasks that ignore their cancellation.
-        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(Executor(config, database, registry, stop).run())
+        executor = Executor(config, database, registry, stop, pulse)
+        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(executor.run())
     database.close()
     reports.close()
     sys.stdout.flush()

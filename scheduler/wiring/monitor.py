@@ -10,8 +10,8 @@ def run_monitor(settings: Settings) -> None:
     """Be the monitor until SIGTERM."""
     stop = start("monitor", settings)
     stop.listen(settings.shutdown_grace_seconds)
-    serve(settings)
+    pulse = serve(settings)
     database = Database(database_url(settings), name="monitor", max_size=2)
     if schema_is_there(database, stop):
-        Monitor(database, stop).run()
+        Monitor(database, stop, pulse).run()
     database.close()

@@ -17,8 +17,8 @@ def run_picker(settings: Settings) -> None:
         lease_seconds=settings.lease_seconds,
         ageing_seconds=settings.priority_ageing_seconds,
     )
-    serve(settings)
+    pulse = serve(settings)
     database = Database(database_url(settings), name="picker", max_size=2)
     if schema_is_there(database, stop):
-        Picker(config, database, stop).run()
+        Picker(config, database, stop, pulse).run()
     database.close()

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from flask import Response, after_this_request
+from structlog.contextvars import bind_contextvars
 
 from scheduler.api.bulk_outputs import IdsOut
 from scheduler.api.identity import current_caller
@@ -30,6 +31,7 @@ def admit(new: NewJob) -> Response:
     services().registry.validate(new.task_type, new.task_data)
     with connection() as conn:
         job, created = create_job(conn, current_caller(), new)
+    bind_contextvars(job_id=job.id)  # for the request's line
     if created:
         count_created(1)
         wake_pickers_for(job)

@@ -101,7 +101,7 @@ class Executor:
         for thread in threads:
             thread.start()
         keep_what_is_there()
-        log.info("executor ready", worker=self._config.name, slots=self._slots.total)
+        log.info("executor ready", slots=self._slots.total)
         await stopping.wait()
         await self._drain()
         cancellations.stop()
@@ -187,7 +187,11 @@ class Executor:
             await asyncio.sleep(_SWEEP_SECONDS)
             overdue = time.monotonic() - _STUBBORN_SECONDS
             for running in [each for each in self._running.values() if each.deadline < overdue]:
-                log.warning("a handler ignores its cancellation", job_id=running.attempt.key.job_id)
+                log.warning(
+                    "a handler ignores its cancellation",
+                    job_id=running.attempt.key.job_id,
+                    attempt=running.attempt.attempt,
+                )
                 self._leave(running, None if running.cancelled else failure(running, AttemptTimedOut(running)))
                 running.cancel()
 

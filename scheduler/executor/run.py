@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import BaseModel
+from structlog.contextvars import bind_contextvars
 
 from scheduler.domain.errors import InvalidInput, PermanentError, TaskError
 from scheduler.domain.job import Attempt, Completed, Failed, JsonObject, Outcome
@@ -59,7 +60,7 @@ class Running:
         """
         if self.cancelled or time.monotonic() >= self.held_until - self.attempt.lease_seconds / 2:
             self.cancelled = True
-            log.warning("attempt not begun: its lease is no longer surely ours", job_id=self.attempt.key.job_id)
+            log.warning("attempt not begun: its lease is no longer surely ours")
             raise NotBegun
         return call()
 
@@ -82,6 +83,7 @@ class Running:
 async def run_attempt(running: Running, registry: Registry) -> Outcome | None:
     """Run one attempt to its end."""
     attempt = running.attempt
+    bind_contextvars(job_id=attempt.key.job_id, attempt=attempt.attempt)  # of this asyncio task alone
     try:
         task_type = registry.get(attempt.task_type)
         data = registry.validate(task_type.name, attempt.task_data)
@@ -159,6 +161,8 @@ def failure(running: Running, error: Exception) -> Failed:
     attempt, now = running.attempt, time.monotonic()
     if isinstance(error, InvalidInput):
         error = PermanentError(f"The task's data is not valid: {error}", type="invalid_data")
+    described = describe(error)
+    log.info("attempt failed", job_id=attempt.key.job_id, attempt=attempt.attempt, error=described["type"])
     luck = random.random()  # noqa: S311 - spreads retries, guards nothing
     return Failed(
         key=attempt.key,
@@ -167,7 +171,7 @@ def failure(running: Running, error: Exception) -> Failed:
         logs=tuple(running.logs),
         frees_concurrency_key=attempt.holds_concurrency_key,
         status=ExecutionStatus.TIMED_OUT if isinstance(error, AttemptTimedOut) else ExecutionStatus.FAILED,
-        error=describe(error),
+        error=described,
         retry_in=next_delay(attempt.retry, attempt.attempt, attempt.max_attempts, error, luck),
     )
 

@@ -10,6 +10,7 @@ import uvloop
 
 from scheduler.executor.executor import Executor, ExecutorConfig
 from scheduler.executor.process import preload
+from scheduler.logs import log_everywhere
 from scheduler.settings import Settings
 from scheduler.store.connection import Database
 from scheduler.wiring.common import database_url, redis_url, schema_is_there, serve, start
@@ -20,9 +21,11 @@ def run_executor(settings: Settings) -> None:
     """Be an executor until SIGTERM."""
     stop = start("executor", settings)
     stop.listen(settings.shutdown_grace_seconds)
+    name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
+    log_everywhere(worker=name)
     config = ExecutorConfig(
         redis_url=redis_url(settings),
-        name=f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}",
+        name=name,
         queues=settings.executor_queues,
         concurrency=settings.executor_concurrency,
         lease_seconds=settings.lease_seconds,

@@ -14,11 +14,13 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final, cast
+from urllib.parse import unquote, urlsplit
 
 import redis
 import redis.exceptions
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.worker_registration import get_keys
@@ -39,6 +41,7 @@ MESSAGES_AHEAD: Final = 8
 """Messages waiting in Redis for each executor: enough that none runs dry while a picker claims the next."""
 
 CAPACITY_FIELD: Final = "capacity"
+_SENTINEL_SCHEME: Final = "redis+sentinel://"
 _CAPACITY_SECONDS: Final = 1.0
 _HUNGRY_SECONDS: Final = 10
 
@@ -46,19 +49,41 @@ _AWAY: Final = "Redis does not answer: check that it runs and that REDIS_URL is 
 
 
 def connect(url: str, *, timeout: float) -> "redis.Redis":
-    """A client that fails within `timeout` seconds instead of trying for long: our own loops do the trying."""
+    """A client that fails within `timeout` seconds instead of trying for long: our own loops do the trying.
+
+    Raises ConfigurationError for what is neither `redis(s)://` nor `redis+sentinel://`.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "socket_keepalive": True,
+        "health_check_interval": 15,
+        "retry": Retry(NoBackoff(), 1),  # once more: a server that came back leaves dead connections in the pool
+        "protocol": 2,
+    }
     try:
-        return redis.Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            socket_keepalive=True,
-            health_check_interval=15,
-            retry=Retry(NoBackoff(), 1),  # once more: a server that came back leaves dead connections in the pool
-            protocol=2,
-        )
+        if url.startswith(_SENTINEL_SCHEME):
+            return _connect_by_sentinels(url, options)
+        return redis.Redis.from_url(url, **options)
     except ValueError:  # whose text may hold a part of the password
-        raise ConfigurationError("REDIS_URL is not a Redis URL, as redis://:password@host:6379/0 is.") from None
+        forms = "redis://:password@host:6379/0, or redis+sentinel://:password@host:26379/name for Sentinel"
+        raise ConfigurationError(f"REDIS_URL is not a Redis URL. It has the form {forms}.") from None
+
+
+def _connect_by_sentinels(url: str, options: dict[str, Any]) -> "redis.Redis":
+    """A client of whichever server the sentinels call the primary, asked for each new connection.
+
+    `redis+sentinel://:password@host:26379,host:26379/name`, one password for the servers and the sentinels: the form
+    that the limits of requests are counted by, too.
+    """
+    parts = urlsplit(url)
+    name = parts.path.strip("/")
+    addresses = [address.partition(":") for address in parts.netloc.rpartition("@")[2].split(",")]
+    if not name or not all(host and port for host, _, port in addresses):
+        raise ValueError("no name of a primary, or no port of a sentinel")
+    options |= {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "") or None}
+    sentinels = Sentinel([(host, int(port)) for host, _, port in addresses], sentinel_kwargs=options, **options)
+    return sentinels.master_for(name)
 
 
 @contextlib.contextmanager
@@ -109,6 +134,13 @@ class Signals:
         """The executors that live, and what they can take; raises QueueUnavailable."""
         with reaching_redis():
             return _read_capacity(self._redis)
+
+    def live_pickers(self) -> int:
+        """The pickers that live: each listens for wake-ups. Raises QueueUnavailable."""
+        name = channel(self._redis, "wake")
+        with reaching_redis():
+            ((_, listeners),) = cast("list[tuple[bytes, int]]", self._redis.pubsub_numsub(name))
+        return listeners
 
     def close(self) -> None:
         self._redis.close()

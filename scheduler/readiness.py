@@ -46,6 +46,6 @@ def _schema(database: Database) -> str:
     if state.applied < state.expected:
         needed = f"version {state.applied}, but this program needs {state.expected}"
         raise ConfigurationError(f"The schema is at {needed}: run `scheduler migrate`.")
-    if state.applied > state.expected:  # right too: else a rolling update would take all that is old away
-        return f"version {state.applied}, ahead of this program, which knows {state.expected}"
-    return f"version {state.applied}"
+    # A newer one is right too: else a rolling update would take all that is old away.
+    newer = "" if state.is_current else f", newer than this program's {state.expected}"
+    return f"version {state.applied}{newer}"

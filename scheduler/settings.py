@@ -49,9 +49,14 @@ class Settings(BaseSettings):
     priority_ageing_seconds: float = Field(default=60.0, gt=0)
 
     executor_concurrency: int = Field(default=100, ge=1, le=10_000)
+    executor_threads: int | None = Field(default=None, ge=1, le=10_000)
+    executor_processes: int | None = Field(default=None, ge=1, le=10_000)
     executor_queues: CommaSeparated = ()
     lease_seconds: float = Field(default=30.0, ge=1, le=3600)
     shutdown_grace_seconds: float = Field(default=25.0, ge=0, le=3600)
+
+    retention_days: float = Field(default=0.0, ge=0, le=36_500)
+    """Days that a job is kept after it ended; 0 for ever."""
 
     workspace_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     api_task_allow: CommaSeparated = ()
@@ -67,6 +72,12 @@ class Settings(BaseSettings):
         default=(), validation_alias=AliasChoices("scheduler_task_modules", "task_modules")
     )
 
+    alert_webhook_url: SecretStr = SecretStr("")
+    alert_email_to: CommaSeparated = ()
+    alert_failure_rate: float = Field(default=0.5, ge=0, le=1)
+    alert_oldest_due_seconds: float = Field(default=300.0, ge=0)
+    alert_schedule_late_seconds: float = Field(default=300.0, ge=0)
+
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=9464, ge=0, le=65535)
     metrics_token: SecretStr = SecretStr("")
@@ -76,6 +87,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "executor_queues",
+        "alert_email_to",
         "api_task_allow",
         "task_modules",
         "workspace_roots",
@@ -146,6 +158,13 @@ class Settings(BaseSettings):
         for origin in value:
             if not re.fullmatch(r"https?://[^/*\s]+", origin):
                 raise ValueError(f"{origin!r} is not an origin, as https://console.example.com is")
+        return value
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _webhook_is_a_url(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not re.match(r"https?://[^/\s]", value.get_secret_value()):
+            raise ValueError("is not a URL like https://chat.example.com/hooks/1")
         return value
 
     @field_validator("log_level", "smtp_tls", "log_format", mode="before")

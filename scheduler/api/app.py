@@ -76,8 +76,11 @@ class _App(OpenAPI):
         return func
 
 
-def create_app(services: Services) -> Flask:
-    """The API over `services`, as a WSGI application."""
+def create_app(services: Services, pages: Callable[[Flask], str] | None = None) -> Flask:
+    """The API over `services`, as a WSGI application.
+
+    `pages` puts pages for people on it, and names the blueprint that guards them.
+    """
     app = _App(
         __name__,
         info=Info(title="Scheduler", version=services.version, description=_DESCRIPTION.strip()),
@@ -98,7 +101,8 @@ def create_app(services: Services) -> Flask:
     access: dict[str, Access] = dict.fromkeys(OPEN_PAGES, Access.OPEN)
     for resource in _RESOURCES:
         access |= resource.access
-    authenticate(app, access)
+    guarded = pages(app) if pages else None
+    authenticate(app, access, guarded=guarded)
     limit(app, services, access)
     register_problems(app)
     for resource in _RESOURCES:

@@ -60,8 +60,20 @@ class EntryOut(Output):
     object_id: int | None
     address: Annotated[str | None, Field(description="Where from; null at the machine itself.")]
     request_id: str | None
-    before: dict[str, JsonValue] | None
-    after: Annotated[dict[str, JsonValue] | None, Field(description="What became of it, or what was asked for.")]
+    before: Annotated[
+        dict[str, JsonValue] | None,
+        Field(
+            description="What it was: of what was changed the fields that differ, of what was removed all. Of many "
+            "jobs at once, how many there were in each status."
+        ),
+    ]
+    after: Annotated[
+        dict[str, JsonValue] | None,
+        Field(
+            description="What became of it, or what was asked for. Of many jobs at once the filter, the counts and the "
+            "ids. Of a task its type alone."
+        ),
+    ]
 
     @classmethod
     def of(cls, entry: AuditEntry) -> Self:

@@ -12,11 +12,11 @@ from pydantic import BaseModel
 
 from scheduler.api.client_address import client_address
 from scheduler.api.exchange import request_id
-from scheduler.api.identity import current_identity
+from scheduler.api.identity import current_caller, current_identity
 from scheduler.api.services import connection, whole
-from scheduler.domain.audit import Deed
+from scheduler.domain.audit import Deed, difference
 from scheduler.domain.job import JsonObject
-from scheduler.store.audit import record
+from scheduler.store.audit import how_it_stands, record
 from scheduler.store.connection import Connection
 
 _TOLD: Final = "told_audit"
@@ -30,20 +30,33 @@ class Audit(Enum):
     NOT = "not at all: it changes nothing, records itself, or what it makes tells who made it and when"
 
 
-def audited(view: Callable[..., Response], *, object_type: str, audit: Audit) -> Callable[..., Response]:
-    """Let `view` leave an entry under its own name when it succeeds; what it raises undoes all, and leaves none."""
+def audited(view: Callable[..., Response], *, object_type: str, audit: Audit, changes: bool) -> Callable[..., Response]:
+    """Let `view` leave an entry under its own name when it succeeds; what it raises undoes all, and leaves none.
+
+    One that `changes` the thing in its path also tells how that stood before, and after.
+    """
     if audit is Audit.NOT:
         return view
 
     @wraps(view)
     def recording(**arguments: Any) -> Response:
+        changed = _id_in(arguments.get("path")) if changes else None
         with whole() if audit is Audit.WITH else nullcontext():
+            before = _stands(object_type, changed)
             response = view(**arguments)
+            change = difference(before, _stands(object_type, changed))
             with connection() as conn:
-                _record(conn, view.__name__, object_type, arguments, response)
+                _record(conn, view.__name__, object_type, arguments, response, change)
             return response
 
     return recording
+
+
+def _stands(object_type: str, object_id: int | None) -> JsonObject:
+    if object_id is None:
+        return {}
+    with connection() as conn:
+        return how_it_stands(conn, current_caller(), object_type, object_id)
 
 
 def tell(*, before: JsonObject | None = None, after: JsonObject | None = None) -> None:
@@ -57,8 +70,16 @@ def leave_entry(conn: Connection, action: str, object_type: str, object_id: int 
     record(conn, Deed(action=action, object_type=object_type, object_id=object_id, **where, **members))
 
 
-def _record(conn: Connection, action: str, object_type: str, arguments: Mapping[str, Any], response: Response) -> None:
-    before, after = g.pop(_TOLD, (None, _asked(arguments.get("body"))))
+def _record(
+    conn: Connection,
+    action: str,
+    object_type: str,
+    arguments: Mapping[str, Any],
+    response: Response,
+    change: tuple[JsonObject, JsonObject],
+) -> None:
+    asked = _asked(arguments.get("body")) or {}
+    before, after = g.pop(_TOLD, (change[0] or None, {**asked, **change[1]} or None))
     leave_entry(
         conn,
         action,
@@ -72,16 +93,24 @@ def _record(conn: Connection, action: str, object_type: str, arguments: Mapping[
 
 def _object_id(path: object, response: Response) -> int | None:
     """The id in the path, or that of what was created."""
-    if (found := getattr(path, "id", None)) is not None:
-        return cast("int", found)
+    if (found := _id_in(path)) is not None:
+        return found
     return orjson.loads(response.get_data()).get("id") if response.status_code == 201 else None
 
 
+def _id_in(path: object) -> int | None:
+    return cast("int | None", getattr(path, "id", None))
+
+
 def _asked(body: object) -> JsonObject | None:
-    """The fields that were sent. A password shows as stars, and of a task its type alone: its data may hold secrets."""
+    """The fields that were sent, without what may hold secrets.
+
+    A password shows as stars; a task shows its type alone, and what becomes of its placeholders is left out.
+    """
     if not isinstance(body, BaseModel):
         return None
     asked = orjson.loads(orjson.dumps(body.model_dump(exclude_unset=True), default=str))
     if isinstance(asked.get("task"), dict):
         asked["task"] = {"type": asked["task"].get("type")}
+    asked.pop("parameters", None)
     return cast("JsonObject", asked) or None

@@ -33,6 +33,7 @@ auth: Final = Resource("authentication", "Logging in and out, and who one is.", 
 
 _LOCKED_SECONDS: Final = 60
 _NOT_GOOD: Final = "E-mail and password do not match, or the account is not active."
+_NEW_PASSWORD: Final = {"password": "changed"}
 _TOKEN_EXAMPLE: Final = "Zm9yIGV4YW1wbGUgb25seSwgbm90IGEgdG9rZW4gb2YgYW55Ym9keQ"  # noqa: S105 - an example
 
 RefreshToken = Annotated[SecretStr, Field(min_length=1, max_length=200)]
@@ -108,12 +109,14 @@ def log_in(body: LoginIn) -> Response:
     """
     account_id = _proved(body.email, body.password)
     refresh = new_refresh_token()
-    with connection() as conn:
+    with connection() as conn, conn.transaction():
         grant = account_id and open_session(conn, account_id, token_hash=hash_of(refresh), address=client_address())
-        if not grant:
+        if grant:
+            leave_entry(conn, "log_in", "user", account_id, account_id=account_id)
+        else:
             leave_entry(conn, "log_in_refused", "user", actor=body.email)
-            raise Unauthorized(_NOT_GOOD)
-        leave_entry(conn, "log_in", "user", account_id, account_id=account_id)
+    if not grant:
+        raise Unauthorized(_NOT_GOOD)
     return answer(TokensOut.of(grant, refresh))
 
 
@@ -126,7 +129,7 @@ def refresh(body: RefreshIn) -> Response:
     """
     old = body.refresh_token.get_secret_value()
     new = services().tokens.successor(old)
-    with connection() as conn:
+    with connection() as conn, conn.transaction():
         try:
             grant = rotate(conn, old_hash=hash_of(old), new_hash=hash_of(new))
         except TokenReused as reuse:
@@ -173,7 +176,7 @@ def change_password(body: PasswordIn) -> Response:
     password_hash = hashed(body.new_password, email=email, field="new_password")
     with connection() as conn, conn.transaction():
         change_account(conn, caller, caller.owner_id, AccountChanges(password_hash=password_hash))
-        leave_entry(conn, "change_password", "user", caller.owner_id, account_id=caller.owner_id)
+        leave_entry(conn, "change_password", "user", caller.owner_id, account_id=caller.owner_id, after=_NEW_PASSWORD)
     return nothing()
 
 

@@ -7,7 +7,7 @@ from flask import Response
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from scheduler.api.access import Access
-from scheduler.api.audited import Audit, tell
+from scheduler.api.audited import Audit
 from scheduler.api.bulk_outputs import CancelledOut, IdsOut, RetriedOut, SkippedOut
 from scheduler.api.choice import ChoiceIn
 from scheduler.api.fields import Input, example
@@ -73,7 +73,7 @@ def cancel_many(body: ChoiceIn) -> Response:
     with connection() as conn:
         chosen = body.selected(conn, sources(Event.CANCEL))
         outcome = cancel_jobs(conn, current_caller(), chosen.ids)
-    tell(after={"cancelled": [*outcome.done]})
+    body.tell("cancelled", outcome)
     for job_id in outcome.stopped:
         nudge().cancel(job_id)
     if outcome.done:
@@ -93,7 +93,7 @@ def retry_many(body: ChoiceIn) -> Response:
     with connection() as conn:
         chosen = body.selected(conn, sources(Event.RETRY))
         outcome = retry_jobs(conn, current_caller(), chosen.ids)
-    tell(after={"retried": [*outcome.done]})
+    body.tell("retried", outcome)
     if outcome.done:
         wake_pickers()
     return answer(

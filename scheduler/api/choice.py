@@ -3,13 +3,16 @@
 from collections.abc import Collection
 from typing import Annotated, Any, Self, cast
 
+import orjson
 from pydantic import BeforeValidator, Field, model_validator
 
+from scheduler.api.audited import tell
 from scheduler.api.fields import Id, Input, example
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import StrictPriority
 from scheduler.api.queries import JobsFilter
 from scheduler.domain.errors import FieldError, InvalidInput
+from scheduler.domain.job import BulkOutcome, JsonObject
 from scheduler.domain.states import JobStatus
 from scheduler.store.bulk import MAX_JOBS, Selection, select
 from scheduler.store.connection import Connection
@@ -53,3 +56,12 @@ class ChoiceIn(Input):
         if self.ids is not None:
             return Selection(list(dict.fromkeys(self.ids)), has_more=False)
         return select(conn, current_caller(), cast("FilterIn", self.filter).wanted(), statuses)
+
+    def tell(self, did: str, outcome: BulkOutcome) -> None:
+        """Let the audit say what was done to how many of the chosen jobs, to which, and by what filter."""
+        wanted = self.filter and {
+            name: value for name, value in orjson.loads(orjson.dumps(self.filter.wanted())).items() if value
+        }
+        counts = {did: len(outcome.done), "skipped": len(outcome.skipped)}
+        stood: JsonObject = {status.value: jobs for status, jobs in outcome.stood.items()}
+        tell(before=stood, after={"filter": wanted, **counts, "ids": [*outcome.done]})

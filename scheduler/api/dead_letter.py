@@ -5,7 +5,7 @@ from typing import Final
 from flask import Response
 
 from scheduler.api.access import Access
-from scheduler.api.audited import Audit, tell
+from scheduler.api.audited import Audit
 from scheduler.api.bulk_outputs import DeletedOut, RetriedOut, SkippedOut
 from scheduler.api.choice import ChoiceIn
 from scheduler.api.identity import current_caller
@@ -53,7 +53,7 @@ def retry_dead_letter(body: ChoiceIn) -> Response:
     with connection() as conn:
         chosen = body.selected(conn, _FAILED)
         outcome = retry_dead_letters(conn, current_caller(), chosen.ids)
-    tell(after={"retried": [*outcome.done]})
+    body.tell("retried", outcome)
     if outcome.done:
         wake_pickers()
     return answer(
@@ -72,7 +72,7 @@ def delete_dead_letter(body: ChoiceIn) -> Response:
     with connection() as conn:
         chosen = body.selected(conn, _FAILED)
         outcome = delete_dead_letters(conn, current_caller(), chosen.ids)
-    tell(after={"deleted": [*outcome.done]})
+    body.tell("deleted", outcome)
     return answer(
         DeletedOut(deleted=outcome.done, skipped=SkippedOut.all_of(outcome.skipped), has_more=chosen.has_more)
     )

@@ -34,6 +34,8 @@ def _refuse_other_origins() -> None:
 
 
 def _refuse_other_media() -> None:
+    if not request.path.startswith("/api/"):
+        return  # forms of pages
     has_body = request.content_length or request.headers.get("Transfer-Encoding")
     if has_body and not request.is_json:
         raise UnsupportedMediaType("Send the body as JSON, with the header Content-Type: application/json.")

@@ -21,20 +21,27 @@ from scheduler.domain.errors import Unavailable
 from scheduler.store.api_keys import identify
 from scheduler.store.sessions import recently_revoked
 
+VOUCHED_FOR: Final = "scheduler.identity"
+"""In a request's environment: the identity that our own pages ask for. No header of a client ends up there."""
 LAG_SECONDS: Final = 3.0
 """So much later, at the most, an API process learns that a log-in or a key was revoked."""
 _BELIEVED_AT_ONCE: Final = 1_000
 
 
-def authenticate(app: Flask, access: Mapping[str, Access]) -> None:
-    """Let no request to `app` pass that may not do what its endpoint asks for; an endpoint without a word is shut."""
+def authenticate(app: Flask, access: Mapping[str, Access], *, guarded: str | None = None) -> None:
+    """Let no request to `app` pass that may not do what its endpoint asks for; an endpoint without a word is shut.
+
+    `guarded` names the blueprint of the pages for people, which know their visitors by themselves.
+    """
     proofs = Proofs()
 
     def admit() -> None:
         wanted = access.get(request.endpoint or "")
-        if wanted is Access.OPEN or (wanted is Access.METRICS and _bears_metrics_token(services())):
+        if wanted is Access.OPEN or (guarded is not None and guarded in request.blueprints):
             return
-        g.identity = proofs.of_request(services())
+        if wanted is Access.METRICS and _bears_metrics_token(services()):
+            return
+        g.identity = request.environ.get(VOUCHED_FOR) or proofs.of_request(services())
         if wanted is not None:
             require(wanted, g.identity)
 

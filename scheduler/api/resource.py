@@ -127,7 +127,7 @@ class Resource:
                 security=None if access is Access.OPEN else [{BEARER: []}],
                 openapi_extensions={MORE_PARAMETERS: [PARAMETER]} if creates else None,
             )
-            recorded = audited(view, object_type=self._kind, audit=audit)
+            recorded = audited(view, object_type=self._kind, audit=audit, changes=not creates)
             register_at(once(recorded) if creates else recorded)
             self.access[f"{self.blueprint.name}.{view.__name__}"] = access
             return view

@@ -1,6 +1,7 @@
 """The command `scheduler`."""
 
 import importlib
+import os
 import sys
 from typing import Final
 
@@ -18,10 +19,21 @@ _COMMANDS: Final = {
     "migrate": "daemons",
     "users": "users",
     "jobs": "jobs",
+    "schedules": "schedules",
+    "templates": "templates",
+    "queues": "queues",
+    "keys": "keys",
+    "login": "login",
+    "logout": "login",
+    "whoami": "login",
+    "completion": "completion",
     "doctor": "doctor",
     "bench": "bench",
 }
 """Each command's module in this folder; the command is an attribute of its own name there."""
+
+
+_INTERRUPTED: Final = 130
 
 
 class Commands(click.Group):
@@ -47,7 +59,17 @@ def commands() -> None:
 def main() -> None:
     """Run the command line; an error of ours is one line on stderr, and exit code 1."""
     try:
-        commands()
+        status: object = commands(standalone_mode=False)
+        sys.stdout.flush()
     except SchedulerError as error:
         click.echo(f"scheduler: {error}", err=True)
         sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:  # whoever read it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -15,7 +15,7 @@ import click
 
 from scheduler import __version__
 from scheduler.cli.bench_load import Load
-from scheduler.cli.client import Api, id_of, url_option
+from scheduler.cli.client import Api, ApiCommand, id_of, url_option
 from scheduler.cli.machine import commit, machine
 from scheduler.cli.terminal import plain, print_json, table
 from scheduler.domain.job import JsonObject, JsonValue
@@ -70,7 +70,7 @@ MODES: Final = {
 }
 
 
-@click.command()
+@click.command(cls=ApiCommand)
 @click.option("--mode", type=click.Choice([*MODES]), default="throughput", show_default=True)
 @click.option("--jobs", "wanted", type=click.IntRange(1, 1_000_000), help="How many; each mode has its own default.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON instead of a table.")

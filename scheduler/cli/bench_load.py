@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final, Self, cast
 
-from scheduler.cli.client import Api, ApiRefused, id_of, rows_of
+from scheduler.cli.client import Api, id_of, rows_of
+from scheduler.client import Refused
 from scheduler.domain.errors import Unavailable
 from scheduler.domain.job import JsonObject, JsonValue
 
@@ -73,7 +74,8 @@ class Load:
         for start in range(0, count, _BATCH):
             batch: list[JsonValue] = [job for _ in range(min(_BATCH, count - start))]
             with _uninterrupted():
-                self.ids += cast("list[int]", self.api.post("/api/bulk/create", {"jobs": batch}).body["ids"])
+                _, created = self.api.post("/api/bulk/create", {"jobs": batch})
+                self.ids += cast("list[int]", created["ids"])
         self.due = due
         if datetime.now(UTC) + self._behind >= due:
             raise Unavailable("The first jobs were due before the last were in: use fewer --jobs.")
@@ -137,7 +139,7 @@ class Load:
     def _remove(self, job_id: int) -> None:
         try:
             self.api.delete(f"/api/jobs/{job_id}")
-        except ApiRefused as refused:
+        except Refused as refused:
             if refused.status == HTTPStatus.CONFLICT:
                 self.api.post(f"/api/cancel/{job_id}", {})
                 self.api.delete(f"/api/jobs/{job_id}")
@@ -145,7 +147,8 @@ class Load:
                 raise
 
     def _create(self, options: dict[str, float]) -> JsonObject:
-        return self.api.post("/api/job", _job(dict(options))).body
+        _, job = self.api.post("/api/job", _job(dict(options)))
+        return job
 
     def _has_ended(self, job_id: int) -> bool:
         return self.api.get(f"/api/jobs/{job_id}/status")["status"] in _ENDED

@@ -6,7 +6,9 @@ from typing import Final
 
 import click
 
-from scheduler.cli.client import Api, ApiRefused, ApiUnreachable, id_of, rows_of
+from scheduler.cli.client import Api, ApiFault, id_of, rows_of
+from scheduler.client import Refused, Unreachable
+from scheduler.client.retries import PASSING
 from scheduler.domain.job import JsonObject
 from scheduler.domain.states import ENDED, LIVE
 
@@ -58,8 +60,8 @@ class _Recent:
     def _one(self, job_id: int) -> dict[int, JsonObject]:
         try:
             return {job_id: self._api.get(f"/api/jobs/{job_id}")}
-        except ApiRefused as refused:
-            if refused.is_passing:
+        except Refused as refused:
+            if _is_passing(refused):
                 raise
             return {}  # deleted meanwhile
 
@@ -81,12 +83,16 @@ def _looks(look: Look) -> Generator[Mapping[int, JsonObject]]:
         time.sleep(_EVERY_SECONDS)
         try:
             found = look()
-        except (ApiUnreachable, ApiRefused) as error:
-            if isinstance(error, ApiRefused) and not error.is_passing:
+        except (Unreachable, Refused) as error:
+            if isinstance(error, Refused) and not _is_passing(error):
                 raise
             if not was_away:
-                click.echo(f"scheduler: {error.message} Waiting for it.", err=True)
+                click.echo(f"scheduler: {ApiFault(error).message} Waiting for it.", err=True)
             was_away = True
         else:
             was_away = False
             yield found
+
+
+def _is_passing(refused: Refused) -> bool:
+    return refused.status in PASSING or refused.status >= 500

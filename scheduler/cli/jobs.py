@@ -1,63 +1,42 @@
 """`scheduler jobs`: create, list, show, cancel, retry and follow jobs through the REST API."""
 
-import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
-from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Final, cast
 
 import click
 
 from scheduler.cli import follow, job_views
-from scheduler.cli.client import Api, ApiRefused, id_of, rows_of, url_option
+from scheduler.cli.client import Api, ApiGroup, id_of, rows_of
+from scheduler.cli.options import ID, calls_api, data_option, filter_options
 from scheduler.cli.terminal import plain, print_json
+from scheduler.cli.transfer import export, import_
+from scheduler.client import Refused, Unauthenticated
+from scheduler.client.jobs import fresh_key
 from scheduler.domain.job import JsonObject, JsonValue
 from scheduler.domain.states import JobStatus
 
-Command = TypeVar("Command", bound=Callable[..., None])
-
 _INTERRUPTED: Final = 130
 _TAIL_BEGINS_WITH: Final = 10
-_ID: Final = click.IntRange(min=1)
 
 
-@click.group()
+@click.group(cls=ApiGroup)
 def jobs() -> None:
-    """Create, list, watch, cancel and retry jobs, through the REST API.
+    """Create, list, watch, cancel, retry, export and import jobs, through the REST API.
 
-    An API key is taken from SCHEDULER_TOKEN, or from what `scheduler up` keeps in its data folder.
-    Exit codes: 0 done, 1 the API refused, 2 the API cannot be reached.
+    Credentials are SCHEDULER_TOKEN, or those of `scheduler login`, or the key that `scheduler up` keeps in its data
+    folder.
+
+    \b
+    Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 not found, 4 no good credentials,
+    5 the API cannot be reached, 130 interrupted.
     """
-
-
-def _calls_api(command: Command) -> Command:
-    """Give a command the options that all have: `api` and `as_json`."""
-    with_json = click.option("--json", "as_json", is_flag=True, help="JSON for machines, one document a line.")(command)
-    return url_option(with_json)
-
-
-def _read_data(_context: click.Context, _option: click.Parameter, source: str) -> JsonObject:
-    try:
-        data: object = json.loads(_text_of(source))
-    except OSError as error:
-        raise click.BadParameter(f"{source[1:]!r} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
-        raise click.BadParameter(f"This is not JSON: {error}.") from None
-    if not isinstance(data, dict):
-        raise click.BadParameter("A task's data is a JSON object, such as '{}'.")
-    return cast("JsonObject", data)
-
-
-def _text_of(source: str) -> str | bytes:
-    if source == "-":
-        return sys.stdin.buffer.read()
-    return Path(source[1:]).read_bytes() if source.startswith("@") else source
 
 
 @jobs.command()
 @click.argument("task_type", metavar="TYPE")
-@click.option("--data", default="{}", callback=_read_data, help="The task's data: JSON, @FILE, or - for stdin.")
+@data_option
 @click.option("--at", "scheduled_at", metavar="RFC3339", help="When to run, such as 2026-02-19T10:00:00Z; else now.")
 @click.option("--in", "delay_seconds", type=float, metavar="SECONDS", help="In place of --at.")
 @click.option("--name")
@@ -68,7 +47,7 @@ def _text_of(source: str) -> str | bytes:
 @click.option("--unique-key", help="While an unfinished job bears it, that one is the answer.")
 @click.option("--concurrency-key", help="At most one job of a key runs at a time.")
 @click.option("--wait", is_flag=True, help="Follow it until it has ended; exit 0 when completed, else 1.")
-@_calls_api
+@calls_api
 def create(
     api: Api, *, task_type: str, data: JsonObject, wait: bool, as_json: bool, **options: str | float | None
 ) -> None:
@@ -83,17 +62,14 @@ def create(
 
 
 def _posted(api: Api, body: JsonObject) -> tuple[JsonObject, bool]:
-    answer = api.post("/api/job", body)
-    return answer.body, answer.status == HTTPStatus.CREATED
+    status, job = api.post("/api/job", body, key=fresh_key(None))
+    return job, status == HTTPStatus.CREATED
 
 
 @jobs.command("list")
-@click.option("--status", multiple=True, type=click.Choice([status.value for status in JobStatus]), help="May repeat.")
-@click.option("--type", "task_type", metavar="TYPE")
-@click.option("--queue")
-@click.option("--search", help="Text in name, description or task.")
+@filter_options
 @click.option("--limit", type=int, default=20, show_default=True, help="200 at most.")
-@_calls_api
+@calls_api
 def list_(api: Api, *, as_json: bool, status: tuple[str, ...], task_type: str | None, **filters: str | int) -> None:
     """List jobs, newest first."""
     page = api.get("/api/jobs", {"status": status, "taskType": task_type, **filters})
@@ -108,8 +84,8 @@ def list_(api: Api, *, as_json: bool, status: tuple[str, ...], task_type: str | 
 
 
 @jobs.command()
-@click.argument("job_id", metavar="ID", type=_ID)
-@_calls_api
+@click.argument("job_id", metavar="ID", type=ID)
+@calls_api
 def show(api: Api, *, job_id: int, as_json: bool) -> None:
     """Show a job and its latest attempts."""
     job = api.get(f"/api/jobs/{job_id}")
@@ -121,16 +97,16 @@ def show(api: Api, *, job_id: int, as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("job_ids", metavar="ID...", type=_ID, nargs=-1, required=True)
-@_calls_api
+@click.argument("job_ids", metavar="ID...", type=ID, nargs=-1, required=True)
+@calls_api
 def cancel(api: Api, *, job_ids: tuple[int, ...], as_json: bool) -> None:
     """Cancel jobs that have not ended; a running task is told to stop."""
     _for_each(api, "cancel", job_ids, as_json=as_json)
 
 
 @jobs.command()
-@click.argument("job_ids", metavar="ID...", type=_ID, nargs=-1, required=True)
-@_calls_api
+@click.argument("job_ids", metavar="ID...", type=ID, nargs=-1, required=True)
+@calls_api
 def retry(api: Api, *, job_ids: tuple[int, ...], as_json: bool) -> None:
     """Send failed or cancelled jobs round again, due now."""
     _for_each(api, "retry", job_ids, as_json=as_json)
@@ -141,9 +117,11 @@ def _for_each(api: Api, action: str, job_ids: Iterable[int], *, as_json: bool) -
     was_refused = False
     for job_id in dict.fromkeys(job_ids):
         try:
-            job = api.post(f"/api/{action}/{job_id}", {}).body
-        except ApiRefused as refused:
-            click.echo(f"scheduler: job {job_id}: {refused.message}", err=True)
+            _, job = api.post(f"/api/{action}/{job_id}", {})
+        except Unauthenticated:
+            raise
+        except Refused as refused:
+            click.echo(f"scheduler: job {job_id}: {plain(refused.detail)}", err=True)
             was_refused = True
         else:
             print_json(job) if as_json else click.echo(f"job {job_id} is {plain(job.get('status'))}")
@@ -152,8 +130,8 @@ def _for_each(api: Api, action: str, job_ids: Iterable[int], *, as_json: bool) -
 
 
 @jobs.command()
-@click.option("--job", "job_id", type=_ID, help="Follow this one until it has ended; exit 0 when completed, else 1.")
-@_calls_api
+@click.option("--job", "job_id", type=ID, help="Follow this one until it has ended; exit 0 when completed, else 1.")
+@calls_api
 def tail(api: Api, *, job_id: int | None, as_json: bool) -> None:
     """Follow new and changing jobs until Ctrl-C, looking each second."""
     if job_id is not None:
@@ -180,3 +158,7 @@ def _print_change(job: JsonObject, *, as_json: bool) -> None:
     if as_json:
         return print_json(job)
     return click.echo(job_views.changed(job))
+
+
+jobs.add_command(export)
+jobs.add_command(import_)

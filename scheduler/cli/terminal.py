@@ -2,11 +2,19 @@
 
 import json
 import re
+import shutil
+import sys
 import unicodedata
 from collections.abc import Sequence
+from io import StringIO
 from typing import Final
 
 import click
+from rich.cells import cell_len
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
 from scheduler.domain.job import JsonValue
 
@@ -36,10 +44,43 @@ def short(value: JsonValue, width: int) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows under their head, each column as wide as its widest cell."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows))
-    return "\n".join(line.rstrip() for line in lines)
+    """Rows under their head, each column as wide as its widest cell; folded where a terminal is too narrow for that."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in head:
+        grid.add_column(Text(name), overflow="fold")
+    for row in rows:
+        grid.add_row(*map(Text, row))  # as it is: no markup in it means anything
+    cells = sum(max(map(cell_len, column)) + 2 for column in zip(head, *rows, strict=True))
+    width = min(cells, shutil.get_terminal_size().columns) if sys.stdout.isatty() else cells
+    console = Console(file=StringIO(), width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(grid)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+class Bar:
+    """How far some work is; use it in a `with`, and `advance` it. Where stderr is no terminal nothing is shown."""
+
+    def __init__(self, what: str, total: int | None) -> None:
+        console = Console(stderr=True)
+        self._shown = Progress(
+            *(TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._shown.add_task(what, total=total)
+
+    def advance(self, by: float) -> None:
+        """So much more is done."""
+        self._shown.advance(self._task, by)
+
+    def __enter__(self) -> "Bar":
+        self._shown.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._shown.stop()
 
 
 def print_json(value: JsonValue) -> None:

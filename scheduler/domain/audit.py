@@ -47,3 +47,11 @@ class AuditFilter:
     action: str | None = None
     object_type: str | None = None
     object_id: int | None = None
+
+
+def difference(before: JsonObject, after: JsonObject) -> tuple[JsonObject, JsonObject]:
+    """Of how a thing stood before and after, what has changed; of one that is gone all, and nothing after."""
+    if not after:
+        return before, after
+    changed = [name for name in after if before.get(name) != after[name]]
+    return {name: before[name] for name in changed if name in before}, {name: after[name] for name in changed}

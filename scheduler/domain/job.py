@@ -105,10 +105,14 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class BulkOutcome:
-    """What became of many jobs: those to which it was done (`stopped` of them were running), and the others."""
+    """What became of many jobs: those to which it was done (`stopped` of them were running), and the others.
+
+    `stood`: how many of the first there were in each status before.
+    """
 
     done: list[int]
     skipped: list[Skipped]
+    stood: dict[JobStatus, int]
     stopped: list[int] = field(default_factory=list[int])
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from scheduler.daemon import Stop, keep_what_is_there
+from scheduler.daemon import Stop, collect_garbage_rarely, keep_what_is_there
 from scheduler.domain.errors import QueueUnavailable, Unavailable
 from scheduler.domain.job import Attempt, AttemptKey, Completed, Failed, Outcome
 from scheduler.executor.heartbeat import Heartbeat
 from scheduler.executor.hold import Hold
+from scheduler.executor.places import Places
 from scheduler.executor.presence import Presence
 from scheduler.executor.receiver import Receiver
 from scheduler.executor.recorder import Recorder
@@ -43,12 +44,14 @@ _LAST_WORDS_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class ExecutorConfig:
-    """How one executor runs. `queues` empty: every queue."""
+    """How one executor runs. `queues` empty: every queue. `threads`, `processes`: of `concurrency`, at most so many."""
 
     redis_url: str
     name: str
     queues: Sequence[str]
     concurrency: int
+    threads: int
+    processes: int
     lease_seconds: float
     grace_seconds: float
 
@@ -65,6 +68,7 @@ class Executor:
         self._stop = stop
         self._pulse = pulse
         self._slots = Slots(config.concurrency)
+        self._places = Places(threads=config.threads, processes=config.processes)
         self._running: dict[AttemptKey, Running] = {}
         ACTIVE.set_function(lambda: len(self._running))
         self._ended_now: list[Outcome | None] = []
@@ -101,6 +105,7 @@ class Executor:
         for thread in threads:
             thread.start()
         keep_what_is_there()
+        collect_garbage_rarely()
         log.info("executor ready", slots=self._slots.total)
         await stopping.wait()
         await self._drain()
@@ -150,7 +155,7 @@ class Executor:
         for attempt in attempts:
             running = Running(attempt, asked + attempt.lease_seconds)
             self._running[attempt.key] = running
-            running.task = self._loop.create_task(run_attempt(running, self._registry))
+            running.task = self._loop.create_task(run_attempt(running, self._registry, self._places))
             running.task.add_done_callback(partial(self._ended, running))
 
     def _ended(self, running: Running, task: "asyncio.Task[Outcome | None]") -> None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from scheduler.daemon import die_with_parent
 from scheduler.domain.errors import PermanentError, RetryLater, TaskError
+from scheduler.executor.errors import Described, describe
 from scheduler.executor.result import EncodedResult, encode_result
 from scheduler.tasks.context import TaskContext
 from scheduler.tasks.registry import Handler, TaskType
@@ -130,8 +131,8 @@ class ChildProcess:
                     return RetryLater(seconds, message)
                 case ("permanent", word, message):
                     return PermanentError(message, type=word)
-                case ("failed", word, message):
-                    return TaskError(message, type=word)
+                case ("failed", description):
+                    return Described(description)
                 case ("result", encoded):
                     return None if encoded is None else EncodedResult(encoded)
                 case _:
@@ -232,7 +233,5 @@ def _reported(error: BaseException) -> tuple[object, ...]:
             return "retry_later", error.seconds, str(error)
         case PermanentError():
             return "permanent", error.type, str(error)
-        case TaskError():
-            return "failed", error.type, str(error)
         case _:
-            return "failed", type(error).__name__, str(error) or repr(error)
+            return "failed", describe(error)

@@ -1,4 +1,5 @@
-"""One attempt as a pipeline of named steps: look up, validate, invoke within the budget, encode - or fail.
+"""One attempt as a pipeline of named steps: look up, validate, wait for a place, invoke within the budget, encode - or
+fail.
 
 What comes out is an Outcome for the recorder, or None when the attempt was cancelled: then whoever cancelled
 it, or rescued its job, has written the record already.
@@ -7,10 +8,8 @@ it, or rescued its job, has written the record already.
 import asyncio
 import random
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from pydantic import BaseModel
 from structlog.contextvars import bind_contextvars
@@ -19,17 +18,15 @@ from scheduler.domain.errors import InvalidInput, PermanentError, TaskError
 from scheduler.domain.job import Attempt, Completed, Failed, JsonObject, Outcome
 from scheduler.domain.retry import next_delay
 from scheduler.domain.states import ExecutionStatus
+from scheduler.executor.errors import describe
 from scheduler.executor.invoke import invoke
+from scheduler.executor.places import Places
 from scheduler.executor.result import encode_result
 from scheduler.logs import get_log
 from scheduler.tasks.context import TaskContext
 from scheduler.tasks.registry import Registry, TaskType
-from scheduler.tasks.text import cut, storable
 
 log = get_log("run")
-
-_MAX_MESSAGE_BYTES: Final = 4 * 1024
-_MAX_TRACEBACK_BYTES: Final = 8 * 1024
 
 
 class NotBegun(Exception):
@@ -44,6 +41,7 @@ class Running:
     held_until: float
     """Monotonic: until then the lease is surely ours, whatever the database hears of us."""
     started: float = field(default_factory=time.monotonic)
+    """Monotonic: when it got its place."""
     deadline: float = float("inf")
     """Monotonic: when its budget of time is used up."""
     cancelled: bool = False
@@ -80,14 +78,15 @@ class Running:
         self.progress = {"fraction": fraction, "message": message}
 
 
-async def run_attempt(running: Running, registry: Registry) -> Outcome | None:
-    """Run one attempt to its end."""
+async def run_attempt(running: Running, registry: Registry, places: Places) -> Outcome | None:
+    """Run one attempt to its end. Its time counts from when it has a place."""
     attempt = running.attempt
     bind_contextvars(job_id=attempt.key.job_id, attempt=attempt.attempt)  # of this asyncio task alone
     try:
         task_type = registry.get(attempt.task_type)
         data = registry.validate(task_type.name, attempt.task_data)
-        result = await _within_budget(running, task_type, data)
+        async with places.one_for(task_type.kind):
+            result = await _within_budget(running, task_type, data)
         encoded = encode_result(result)
     except asyncio.CancelledError:
         return _cut_short(running)
@@ -107,6 +106,7 @@ async def run_attempt(running: Running, registry: Registry) -> Outcome | None:
 async def _within_budget(running: Running, task_type: TaskType, data: BaseModel) -> object:
     """Invoke the handler; it is cancelled when the time of the job, or that of its type, is up."""
     attempt = running.attempt
+    running.started = time.monotonic()
     budget = min(attempt.timeout_seconds, task_type.timeout_seconds or attempt.timeout_seconds)
     running.deadline = running.started + budget
     context = TaskContext(
@@ -174,15 +174,3 @@ def failure(running: Running, error: Exception) -> Failed:
         error=described,
         retry_in=next_delay(attempt.retry, attempt.attempt, attempt.max_attempts, error, luck),
     )
-
-
-def describe(error: Exception) -> JsonObject:
-    """What a job's `error` shows: a stable word and a message; of an error nobody foresaw, the way to it as well."""
-    if isinstance(error, TaskError):
-        return {"type": error.type, "message": cut(storable(str(error)), _MAX_MESSAGE_BYTES)}
-    trace = "".join(traceback.format_exception(error)[-8:])
-    return {
-        "type": type(error).__name__,
-        "message": cut(storable(str(error)), _MAX_MESSAGE_BYTES),
-        "traceback": cut(storable(trace), _MAX_TRACEBACK_BYTES),
-    }

@@ -1,14 +1,16 @@
 """The audit: deeds are recorded, and nothing changes or removes them."""
 
 from datetime import UTC
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from psycopg import sql
 from psycopg.rows import TupleRow
 
 from scheduler.domain.audit import AuditEntry, AuditFilter, Deed
+from scheduler.domain.caller import Caller
 from scheduler.domain.job import JsonObject
-from scheduler.store.connection import Connection
+from scheduler.store.connection import Connection, fetch_one
+from scheduler.store.filters import OWNED, ownership
 from scheduler.store.rows import to_json
 
 ENTRY_COLUMNS: Final = "id, at, account_id, actor, action, object_type, object_id, address, request_id, before, after"
@@ -37,6 +39,34 @@ def record(conn: Connection, deed: Deed) -> None:
             "after": _json_or_null(deed.after),
         },
     )
+
+
+_SHOWN: Final[dict[str, LiteralString]] = {
+    "job": """
+        name, description, task_type, queue, priority, status, scheduled_at, next_run_at, attempt, max_attempts,
+        timeout_seconds, retry_backoff, retry_delay_seconds, retry_max_delay_seconds, retry_jitter, unique_key,
+        concurrency_key, expires_at FROM jobs""",
+    "schedule": """
+        name, cron, timezone, starts_at, ends_at, misfire, overlap, jitter_seconds, enabled, task_type, queue, priority,
+        max_attempts, timeout_seconds, retry_backoff, retry_delay_seconds, retry_max_delay_seconds, retry_jitter,
+        concurrency_key FROM schedules""",
+    "template": "name, description, task_type, defaults FROM templates",
+    "key": "name, prefix, scope, expires_at FROM api_keys",
+}
+"""What the audit shows of a thing: neither a task's data nor anything else that may hold a secret."""
+
+_STANDS: Final[dict[str, LiteralString]] = {
+    kind: f"SELECT to_jsonb(thing) FROM (SELECT {shown} WHERE id = %(id)s AND {OWNED} FOR UPDATE) AS thing"
+    for kind, shown in _SHOWN.items()
+}
+
+
+def how_it_stands(conn: Connection, caller: Caller, object_type: str, object_id: int) -> JsonObject:
+    """What the audit shows of a thing, locked until the transaction ends; nothing of one that is not there to see."""
+    if (statement := _STANDS.get(object_type)) is None:
+        return {}
+    row = fetch_one(conn, statement, {"id": object_id, **ownership(caller)})
+    return row[0] if row else {}
 
 
 _FRAGMENTS: Final = {

@@ -1,10 +1,9 @@
 """The same done to many jobs, and for each one that it was not done to, why."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
-
-from psycopg import sql
 
 from scheduler.domain.caller import Caller
 from scheduler.domain.errors import Conflict, IllegalTransition, NotFound
@@ -13,13 +12,12 @@ from scheduler.domain.listing import JobFilter
 from scheduler.domain.states import Event, JobStatus, sources
 from scheduler.store import transitions
 from scheduler.store.connection import Connection, fetch_all
-from scheduler.store.filters import OWNED, conditions, ownership
+from scheduler.store.filters import OWNED, ownership
+from scheduler.store.lists import list_ids
 from scheduler.store.removal import delete_failed
 
 MAX_JOBS: Final = 10_000
 """At once."""
-
-_MATCHING: Final = sql.SQL("SELECT id FROM jobs WHERE {} ORDER BY id LIMIT %(limit)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +40,19 @@ def select(conn: Connection, caller: Caller, wanted: JobFilter, statuses: Collec
 
 
 def _matching(conn: Connection, caller: Caller, wanted: JobFilter | None, limit: int) -> list[int]:
-    if wanted is None or limit == 0:
-        return []
-    asked = conditions(caller, wanted)
-    statement = _MATCHING.format(asked.sql)
-    return [row[0] for row in conn.execute(statement, {**asked.parameters, "limit": limit}).fetchall()]
+    return [] if wanted is None or limit == 0 else list_ids(conn, caller, wanted, limit=limit)
 
 
 def cancel_jobs(conn: Connection, caller: Caller, ids: Sequence[int]) -> BulkOutcome:
     """Cancel those of these jobs that have not ended."""
-    able, skipped = _sorted_out(conn, caller, ids, sources(Event.CANCEL), _cannot(Event.CANCEL))
-    cancelled = transitions.cancel_free(conn, caller, able)
-    for job_id in [job_id for job_id in able if job_id not in cancelled]:
+    sorted_out = _sorted_out(conn, caller, ids, sources(Event.CANCEL), _cannot(Event.CANCEL))
+    cancelled = transitions.cancel_free(conn, caller, sorted_out.able)
+    for job_id in [job_id for job_id in sorted_out.able if job_id not in cancelled]:
         try:
             cancelled[job_id] = transitions.cancel(conn, caller, job_id).started_at is not None
         except (NotFound, Conflict) as refusal:
-            skipped.append(Skipped(job_id, str(refusal)))
-    return BulkOutcome(_in_order(ids, cancelled), skipped, [job_id for job_id, ran in cancelled.items() if ran])
+            sorted_out.skipped.append(Skipped(job_id, str(refusal)))
+    return sorted_out.outcome(cancelled, [job_id for job_id, ran in cancelled.items() if ran])
 
 
 def retry_jobs(conn: Connection, caller: Caller, ids: Sequence[int]) -> BulkOutcome:
@@ -73,10 +67,10 @@ def retry_dead_letters(conn: Connection, caller: Caller, ids: Sequence[int]) -> 
 
 def delete_dead_letters(conn: Connection, caller: Caller, ids: Sequence[int]) -> BulkOutcome:
     """Remove those of these jobs that have failed, with their history."""
-    able, skipped = _sorted_out(conn, caller, ids, {JobStatus.FAILED}, _is_no_dead_letter)
-    deleted = set(delete_failed(conn, caller, able))
-    overtaken = [job_id for job_id in able if job_id not in deleted]
-    return BulkOutcome(_in_order(ids, deleted), [*skipped, *map(_overtaken, overtaken)])
+    sorted_out = _sorted_out(conn, caller, ids, {JobStatus.FAILED}, _is_no_dead_letter)
+    deleted = set(delete_failed(conn, caller, sorted_out.able))
+    sorted_out.skipped.extend(_overtaken(job_id) for job_id in sorted_out.able if job_id not in deleted)
+    return sorted_out.outcome(deleted)
 
 
 def _retry(
@@ -86,11 +80,27 @@ def _retry(
     statuses: Collection[JobStatus],
     refusal: Callable[[JobStatus], str],
 ) -> BulkOutcome:
-    able, skipped = _sorted_out(conn, caller, ids, statuses, refusal)
-    retried, barred = transitions.retry_many(conn, caller, able, statuses)
-    skipped += [Skipped(job_id, transitions.KEY_HAS_PASSED) for job_id in barred]
-    overtaken = set(able).difference(retried, barred)
-    return BulkOutcome(_in_order(ids, set(retried)), [*skipped, *map(_overtaken, sorted(overtaken))])
+    sorted_out = _sorted_out(conn, caller, ids, statuses, refusal)
+    retried, barred = transitions.retry_many(conn, caller, sorted_out.able, statuses)
+    sorted_out.skipped.extend(Skipped(job_id, transitions.KEY_HAS_PASSED) for job_id in barred)
+    overtaken = set(sorted_out.able).difference(retried, barred)
+    sorted_out.skipped.extend(map(_overtaken, sorted(overtaken)))
+    return sorted_out.outcome(set(retried))
+
+
+@dataclass(frozen=True, slots=True)
+class _SortedOut:
+    """Jobs by how they stand: those to which it can be done, in the order given, and the others with the reason."""
+
+    stands: dict[int, JobStatus]
+    able: list[int]
+    skipped: list[Skipped]
+
+    def outcome(self, done: Collection[int], stopped: Sequence[int] = ()) -> BulkOutcome:
+        """What became of them, once it is `done` to these."""
+        in_order = [job_id for job_id in self.able if job_id in done]
+        stood = Counter(self.stands[job_id] for job_id in in_order)
+        return BulkOutcome(in_order, self.skipped, stood, [*stopped])
 
 
 _STATUSES: Final = f"SELECT id, status::text FROM jobs WHERE id = ANY (%(ids)s) AND {OWNED}"
@@ -102,8 +112,8 @@ def _sorted_out(
     ids: Sequence[int],
     statuses: Collection[JobStatus],
     refusal: Callable[[JobStatus], str],
-) -> tuple[list[int], list[Skipped]]:
-    """Those of these jobs that stand in one of `statuses`, and the others with the reason against them."""
+) -> "_SortedOut":
+    """These jobs by whether they stand in one of `statuses`; `refusal` is the reason against those that do not."""
     stands = {row[0]: JobStatus(row[1]) for row in fetch_all(conn, _STATUSES, {"ids": list(ids), **ownership(caller)})}
     able = [job_id for job_id in ids if stands.get(job_id) in statuses]
     skipped = [
@@ -111,7 +121,7 @@ def _sorted_out(
         for job_id in ids
         if stands.get(job_id) not in statuses
     ]
-    return able, skipped
+    return _SortedOut(stands, able, skipped)
 
 
 def _cannot(event: Event) -> Callable[[JobStatus], str]:
@@ -124,7 +134,3 @@ def _is_no_dead_letter(status: JobStatus) -> str:
 
 def _overtaken(job_id: int) -> Skipped:
     return Skipped(job_id, "Somebody else was first: it has changed just now.")
-
-
-def _in_order(ids: Sequence[int], chosen: Collection[int]) -> list[int]:
-    return [job_id for job_id in ids if job_id in chosen]

@@ -50,6 +50,7 @@ class Database:
         self._pool: ConnectionPool[_Pooled] = ConnectionPool(
             url,
             connection_class=_Pooled,
+            configure=self._begin,
             kwargs={
                 "autocommit": True,
                 "application_name": f"scheduler {name}",
@@ -109,6 +110,13 @@ class Database:
             else:
                 return connection
 
+    def _begin(self, connection: "_Pooled") -> None:
+        """A pooler, as PgBouncer is, lends each transaction another server connection: what one has prepared, the next
+        has not. It shows by its own number in the place of the backend's (docs/adr/0019)."""
+        with self._patience.ends_in(CHECK_SECONDS, connection):
+            if connection.execute("SELECT pg_backend_pid()").fetchone() != (connection.info.backend_pid,):
+                connection.prepare_threshold = None  # whoever asks for it
+
     def close(self) -> None:
         """Close every connection; the pool cannot be used again."""
         self._pool.close(timeout=2)
@@ -122,8 +130,11 @@ def connected(url: str, *, name: str) -> Generator[Connection]:
     Nothing else of the driver's message is shown: where a URL is mistyped, that may quote a part of the password.
     """
     _require_url(url)
+    who = f"scheduler {name}"
     try:
-        with psycopg.connect(url, autocommit=True, application_name=f"scheduler {name}", connect_timeout=5) as conn:
+        with psycopg.connect(
+            url, autocommit=True, prepare_threshold=None, application_name=who, connect_timeout=5
+        ) as conn:
             yield conn
     except psycopg.OperationalError as error:
         words = _REFUSAL.search(str(error))

@@ -1,7 +1,7 @@
 """Jobs as CSV: PostgreSQL writes it, row by row, so that neither side ever holds more than a few."""
 
 from collections.abc import Generator
-from typing import Final
+from typing import Any, Final
 
 from psycopg import sql
 
@@ -9,20 +9,35 @@ from scheduler.domain.caller import Caller
 from scheduler.domain.listing import JobFilter, PageRequest
 from scheduler.store.connection import Connection
 from scheduler.store.listing import Listing
+from scheduler.store.totals import count_list
 
 CHUNK_BYTES: Final = 64 * 1024
+MANY: Final = 100_000
+"""More matches than so many come in the order of the indexes, and the first at once; others are gathered and sorted."""
 
 _COPY: Final = sql.SQL("""
     COPY (
+        WITH live AS MATERIALIZED (  -- few, and sorted: the primary key has their order, but all jobs are in it
+            SELECT jobs.*, id AS place FROM jobs WHERE lease_until IS NOT NULL AND {all}
+        )
         SELECT {cells} FROM (
-            SELECT * FROM jobs WHERE settled_as = ANY (%(resting)s::job_status[]) AND {lane} AND {remainder}
+            {resting}
+            (SELECT jobs.*, id AS place FROM jobs WHERE lease_until IS NULL AND NOT settled AND {all} ORDER BY id DESC)
             UNION ALL
-            SELECT * FROM jobs WHERE lease_until IS NULL AND NOT settled AND {all}
-            UNION ALL
-            SELECT * FROM jobs WHERE lease_until IS NOT NULL AND {all}
+            (SELECT * FROM live ORDER BY place DESC)
         ) AS jobs
-        ORDER BY id DESC
+        ORDER BY place DESC
     ) TO STDOUT (FORMAT csv, HEADER)""")
+
+_GATHERED: Final = sql.SQL("""
+    SELECT jobs.*, settled_id AS place FROM jobs
+    WHERE settled_as = ANY (%(resting)s::job_status[]) AND {lane} AND {remainder}
+    UNION ALL""")
+
+_IN_ORDER: Final = sql.SQL("""
+    (SELECT jobs.*, settled_id AS place FROM jobs WHERE settled_as = {status} AND {lane} AND {remainder}
+     ORDER BY settled_id DESC)
+    UNION ALL""")
 
 _PLAIN: Final = sql.SQL("{0}")
 _TEXT: Final = sql.SQL("CASE WHEN {0} ~ '^[-=+@\t\r]' THEN '''' || {0} ELSE {0} END AS {0}")
@@ -70,8 +85,19 @@ def export_jobs(conn: Connection, caller: Caller, wanted: JobFilter) -> Generato
     To close the generator early ends the statement at once.
     """
     listing = Listing.of(caller, wanted, PageRequest())
-    statement = listing.statement(_COPY, cells=_CELLS)
-    with conn.cursor() as cursor, cursor.copy(statement, listing.parameters()) as rows:
+    with conn.transaction():
+        conn.execute("SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
+        resting = listing.statement(_GATHERED)
+        if count_list(conn, caller, wanted).jobs > MANY:
+            conn.execute("SET LOCAL enable_sort = off")
+            each = [listing.statement(_IN_ORDER, status=sql.Literal(status)) for status in listing.resting]
+            resting = sql.Composed(each)
+        statement = listing.statement(_COPY, cells=_CELLS, resting=resting)
+        yield from _chunks(conn, statement, listing.parameters())
+
+
+def _chunks(conn: Connection, statement: sql.Composed, parameters: dict[str, Any]) -> Generator[bytes]:
+    with conn.cursor() as cursor, cursor.copy(statement, parameters) as rows:
         chunk = bytearray()
         for row in rows:
             chunk += row

@@ -2,15 +2,23 @@
 
 import hashlib
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, LiteralString, cast
 
+import psycopg
+from psycopg import IsolationLevel
+
 from scheduler.domain.errors import ConfigurationError, StoreUnavailable
 from scheduler.store.connection import OLDEST_POSTGRESQL, Connection, connected, server_version
 
-_LOCK: Final = 0x5C4ED01E
+_TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock(1548668958)"
+"""Without parameters, so that no portal stays open, and a snapshot with it."""
 _LOCK_PATIENCE_SECONDS: Final = 300
+LOCK_WAIT_SECONDS: Final = 2
+"""How long a statement may wait for a lock on a table: everybody else waits behind it. Then they get a turn."""
 _NO_TRANSACTION: Final = "-- migrate: no-transaction"
 
 _LEDGER: Final = """
@@ -61,11 +69,11 @@ def migrate(url: str) -> list[str]:
 
     Raises ConfigurationError when an applied file was edited since, or the server is too old.
     """
-    with connected(url, name="migrate") as conn:
+    with connected(url, name="migrate") as conn, connected(url, name="migrate lock") as holder:
         if (version := server_version(conn)) < OLDEST_POSTGRESQL:
             raise ConfigurationError(f"PostgreSQL {version} is too old: {OLDEST_POSTGRESQL} or newer is needed.")
-        _acquire_lock(conn)
-        return _apply_missing(conn)  # closing the connection releases the lock
+        with _sole_migration(holder):
+            return _apply_missing(conn)
 
 
 def schema_state(conn: Connection) -> SchemaState:
@@ -77,13 +85,22 @@ def schema_state(conn: Connection) -> SchemaState:
     return SchemaState(row[0] if row else 0, expected)
 
 
-def _acquire_lock(conn: Connection) -> None:
-    """Poll for the lock: a wait inside the server holds a snapshot, and deadlocks with CREATE INDEX CONCURRENTLY."""
+@contextmanager
+def _sole_migration(holder: Connection) -> Generator[None]:
+    """The lock, held by an open transaction: a session is not ours alone behind a pooler, a transaction is.
+
+    Polled for: a wait inside the server holds a snapshot, and deadlocks with CREATE INDEX CONCURRENTLY. Between its
+    statements the transaction holds none.
+    """
+    holder.isolation_level = IsolationLevel.READ_COMMITTED
     deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
-    while conn.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone() != (True,):
-        if time.monotonic() > deadline:
-            raise StoreUnavailable("Another migration has held the lock for minutes: look at pg_stat_activity.")
-        time.sleep(0.1)
+    with holder.transaction():
+        holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        while holder.execute(_TRY_LOCK).fetchone() != (True,):
+            if time.monotonic() > deadline:
+                raise StoreUnavailable("Another migration has held the lock for minutes: look at pg_stat_activity.")
+            time.sleep(0.1)
+        yield
 
 
 def _apply_missing(conn: Connection) -> list[str]:
@@ -110,6 +127,18 @@ def _apply(conn: Connection, migration: Migration) -> None:
         conn.execute(statement)
         conn.execute(record, entry)
         return
-    with conn.transaction():
-        conn.execute(statement)
-        conn.execute(record, entry)
+    deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            with conn.transaction():
+                conn.execute("SELECT set_config('lock_timeout', %s, true)", (f"{LOCK_WAIT_SECONDS}s",))
+                conn.execute(statement)
+                conn.execute(record, entry)
+        except psycopg.errors.LockNotAvailable:
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(
+                    f"{migration.name} waits for a lock that somebody has held for minutes: look at pg_stat_activity."
+                ) from None
+            time.sleep(LOCK_WAIT_SECONDS)
+        else:
+            return

@@ -39,3 +39,21 @@ def delete_failed(conn: Connection, caller: Caller, ids: Sequence[int]) -> list[
         deleted = [row[0] for row in fetch_all(conn, _DELETE_FAILED, {"ids": list(ids), **ownership(caller)})]
         conn.execute(_DELETE_RECORDS, {"ids": deleted})
     return deleted
+
+
+_DELETE_ENDED: Final = """
+    DELETE FROM jobs WHERE completed_at IS NOT NULL AND id = ANY (ARRAY(
+        SELECT id FROM jobs
+        WHERE settled_as IS NOT NULL AND completed_at < now() - make_interval(secs => %(age)s)
+        ORDER BY completed_at
+        LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED))
+    RETURNING id"""
+
+
+def delete_ended(conn: Connection, *, older_than_seconds: float, limit: int) -> int:
+    """Remove up to `limit` jobs that ended so long ago, the oldest first, and their executions; how many there were."""
+    with conn.transaction():
+        deleted = [row[0] for row in fetch_all(conn, _DELETE_ENDED, {"age": older_than_seconds, "limit": limit})]
+        conn.execute(_DELETE_RECORDS, {"ids": deleted})
+    return len(deleted)

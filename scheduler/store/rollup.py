@@ -26,10 +26,15 @@ MEASURED: Final = """
     )"""
 """A range of executions, added up: BUCKETS_PER_DOUBLING buckets to the power of two, from SHORTEST_MS."""
 
+_HOLD: Final = "SELECT FROM rollup FOR UPDATE"
+"""A statement of its own: the snapshot of the next one is younger than what it reads there."""
+
 _TAKE: Final = """
-    SELECT through, least(next_through, through + %(batch)s), next_through FROM rollup
-    WHERE next_is_whole_at <= pg_snapshot_xmin(pg_current_snapshot()) AND through < next_through
-    FOR UPDATE"""
+    SELECT through, least(next_through, through + %(batch)s), next_through
+    FROM rollup CROSS JOIN pg_current_snapshot() AS now
+    WHERE through < next_through
+      AND (next_is_whole_at <= pg_snapshot_xmin(now)
+           OR next_is_whole_at >= pg_snapshot_xmax(now))  -- of the server that was backed up: all of that has ended"""
 
 _ADD: Final = f"""
     WITH {MEASURED}, moved AS (
@@ -51,6 +56,7 @@ _FORGET: Final = "DELETE FROM attempt_slots WHERE slot < now() - make_interval(h
 def roll_up(conn: Connection, *, batch: int = BATCH) -> bool:
     """Add up a batch of executions, if there is one that is whole; whether there is more."""
     with conn.transaction():
+        conn.execute(_HOLD)
         if taken := fetch_one(conn, _TAKE, {"batch": batch}):
             after, through, next_through = taken
             conn.execute(_ADD, {"after": after, "through": through})

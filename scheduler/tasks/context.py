@@ -52,6 +52,8 @@ class TaskContext:
 
         Bounds per attempt: 1,000 lines and 64 KiB, then one last line that says so; 4 KiB a line.
         """
+        if self._full:  # what a runaway loop says is not even put into words
+            return
         line = cut(storable(_formatted(fmt, args)), MAX_LINE_BYTES)
         size = len(line.encode())
         with self._lock:

@@ -1,5 +1,6 @@
 """Messages to the SMTP server, and what its answers mean."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import aiosmtplib
@@ -12,6 +13,15 @@ from scheduler.tasks.smtp_pool import SmtpConfig, SmtpPool
 from scheduler.tasks.text import cut, storable
 
 ERROR_TYPE: Final = "smtp"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the server said: whom it took the message for, and whom not."""
+
+    message_id: str
+    accepted: list[str]
+    refused: dict[str, str]
 
 
 class Mailer:
@@ -28,7 +38,17 @@ class Mailer:
 
     async def send(self, data: SendEmail, context: TaskContext) -> JsonObject:
         """Send the mail of this job. Returns {"message_id", "accepted", "refused"}; raises TaskError."""
-        message = build_message(data, key=context.idempotency_key, default_sender=self._smtp.sender)
+        receipt = await self.deliver(data, key=context.idempotency_key)
+        context.log("%s took the message for %d recipients", self._smtp.host, len(receipt.accepted))
+        return {
+            "message_id": receipt.message_id,
+            "accepted": [*receipt.accepted],
+            "refused": {**receipt.refused},
+        }
+
+    async def deliver(self, data: SendEmail, *, key: str) -> Receipt:
+        """Send a mail whose Message-ID is made of `key`; raises TaskError."""
+        message = build_message(data, key=key, default_sender=self._smtp.sender)
         try:
             async with self._pool.connection() as client:
                 answers, _ = await client.send_message(
@@ -36,10 +56,11 @@ class Mailer:
                 )
         except (aiosmtplib.SMTPException, OSError) as fault:
             raise _explained(fault) from None
-        context.log("%s took the message for %d recipients", self._smtp.host, len(message.recipients) - len(answers))
-        accepted = [each for each in message.recipients if each not in answers]
-        refused = {each: _said(answer.code, answer.message) for each, answer in answers.items()}
-        return {"message_id": message.content["Message-ID"], "accepted": [*accepted], "refused": {**refused}}
+        return Receipt(
+            message_id=message.content["Message-ID"],
+            accepted=[each for each in message.recipients if each not in answers],
+            refused={each: _said(answer.code, answer.message) for each, answer in answers.items()},
+        )
 
 
 def _explained(fault: Exception) -> TaskError:

@@ -17,6 +17,7 @@ from scheduler.logs import get_log
 from scheduler.queue import Signals
 from scheduler.settings import Settings, find_settings
 from scheduler.store.connection import Database
+from scheduler.web.app import dashboard
 from scheduler.wiring.accounts import create_when_possible, first_admin
 from scheduler.wiring.common import database_url, redis_url, set_up, start
 from scheduler.wiring.tasks import task_registry
@@ -65,7 +66,8 @@ def api_application() -> Flask:
             allow_registration=settings.allow_registration,
             cors_origins=settings.cors_origins,
             trusted_proxies=tuple(ip_network(each) for each in settings.trusted_proxies),
-        )
+        ),
+        dashboard,
     )
     keep_what_is_there()
     if (admin := first_admin(settings)) is not None:

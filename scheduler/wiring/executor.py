@@ -28,6 +28,8 @@ def run_executor(settings: Settings) -> None:
         name=name,
         queues=settings.executor_queues,
         concurrency=settings.executor_concurrency,
+        threads=settings.executor_threads or settings.executor_concurrency,
+        processes=settings.executor_processes or settings.executor_concurrency,
         lease_seconds=settings.lease_seconds,
         grace_seconds=settings.shutdown_grace_seconds,
     )

@@ -18,7 +18,7 @@ LEDGER_URL: Final = "LEDGER_DATABASE_URL"
 """Environment variable: the PostgreSQL URL of the ledger."""
 
 CREATE_LEDGER: Final = """
-    CREATE TABLE ledger (
+    CREATE TABLE IF NOT EXISTS ledger (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, job_id bigint NOT NULL, attempt int NOT NULL,
         event text NOT NULL, pid int NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())"""
 
@@ -121,6 +121,36 @@ def ledger_burn(_data: Nothing, context: TaskContext) -> None:
         record(context, "start")
         while True:
             pass
+
+
+class Chatter(BaseModel):
+    """How much is said, and for how long at least."""
+
+    lines: int
+    seconds: float
+
+
+@task("ledger_chatter_thread", kind="thread")
+def ledger_chatter_thread(data: Chatter, context: TaskContext) -> int:
+    """Log, and then report all the time."""
+    return _chatter(data, context)
+
+
+@task("ledger_chatter_process", kind="process")
+def ledger_chatter_process(data: Chatter, context: TaskContext) -> int:
+    """The same in a process."""
+    return _chatter(data, context)
+
+
+def _chatter(data: Chatter, context: TaskContext) -> int:
+    """How often progress was reported."""
+    until, count = time.monotonic() + data.seconds, 0
+    for number in range(data.lines):
+        context.log("line %d: %s", number, "x" * 1_000)
+    while time.monotonic() < until:
+        count += 1
+        context.progress(1 - (until - time.monotonic()) / data.seconds, f"report {count}")
+    return count
 
 
 @task("ledger_exit", kind="process")

@@ -68,6 +68,23 @@ def test_a_task_that_outlasts_the_grace_goes_to_another_executor_at_once(cluster
     assert cluster.outcomes(job_id) == [(1, "lost"), (2, "completed")]
 
 
+def test_one_that_waits_for_a_place_goes_to_another_executor(cluster: Cluster) -> None:
+    cluster.settings["lease_seconds"] = 3600
+    cluster.settings["shutdown_grace_seconds"] = 1
+    _, first = cluster.start("picker", "executor", executor_processes=1)
+    inside = cluster.create("ledger_sleep_process", FOREVER_AT_FIRST, timeout_seconds=7200)
+    cluster.entry(inside, "start")
+    waiting = cluster.create("ledger_sleep_process")
+    cluster.reach(waiting, "running")
+    first.terminate()
+    assert first.exit_code(1 + SLACK) == 0
+    cluster.start("executor")
+    for job_id in (inside, waiting):
+        cluster.reach(job_id, "completed")
+        assert cluster.outcomes(job_id) == [(1, "lost"), (2, "completed")]
+    assert [entry.attempt for entry in cluster.entries(waiting)] == [2, 2]
+
+
 def started_by(cluster: Cluster, job_id: int) -> str:
     """The name of the executor that runs the job."""
     return cluster.sql("SELECT worker FROM jobs WHERE id = %s", job_id)[0][0]

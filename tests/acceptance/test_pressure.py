@@ -6,16 +6,25 @@
 import threading
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from typing import Final
+from typing import Final, cast
 
 import psycopg
+import pytest
 import redis
 
 from scheduler.queue import LARGEST_MESSAGE, MESSAGES_AHEAD
+from scheduler.tasks.context import MAX_LOG_BYTES
 from tests.acceptance.cluster import Cluster, Node
 
 BURST: Final = 5_000
 READERS: Final = 4
+LEAST_SECONDS_BETWEEN_REPORTS: Final = 0.25
+COUNT_REPORTS: Final = """
+    CREATE TABLE reports (progress jsonb);
+    CREATE FUNCTION count_report() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN INSERT INTO reports VALUES (NEW.progress); RETURN NEW; END';
+    CREATE TRIGGER count_reports AFTER UPDATE OF progress ON jobs FOR EACH ROW
+        WHEN (NEW.progress IS NOT NULL) EXECUTE FUNCTION count_report()"""
 _PICKERS: Final = 2
 _HEADROOM_BYTES: Final = 64 * 1024 * 1024
 
@@ -34,6 +43,25 @@ def test_a_burst_beside_an_open_transaction_and_long_readers(cluster: Cluster) -
     assert [node.log for node in nodes if not node.is_alive] == []
     for node, bytes_before in zip(nodes, before, strict=True):
         assert resident(node) < bytes_before + _HEADROOM_BYTES
+
+
+@pytest.mark.parametrize("kind", ["thread", "process"])
+def test_a_task_that_never_stops_talking_costs_little(cluster: Cluster, kind: str) -> None:
+    """A gigabyte of log, and progress as fast as it can be said."""
+    _, executor = cluster.start("picker", "executor")
+    with psycopg.connect(cluster.database_url) as conn:
+        conn.execute(COUNT_REPORTS)
+    before = resident(executor)
+    job_id = cluster.create(
+        f"ledger_chatter_{kind}", {"lines": 1_000_000 if kind == "process" else 100_000, "seconds": 3}
+    )
+    job = cluster.reach(job_id, "completed", within=90)
+    assert cast("int", job.result) > 1_000
+    seconds = cluster.executions(job_id)[0].duration_ms / 1000
+    ((reports,),) = cluster.sql("SELECT count(*) FROM reports")
+    assert 1 <= reports <= seconds / LEAST_SECONDS_BETWEEN_REPORTS + 2
+    assert sum(map(len, cluster.executions(job_id)[0].logs)) < MAX_LOG_BYTES + 1_000
+    assert resident(executor) < before + _HEADROOM_BYTES
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from scheduler.cli.machine import commit, machine
 from scheduler.cli.terminal import table
 from scheduler.domain.schedule import Overlap
 from scheduler.embedded import EmbeddedServers
-from tests.bench import bare, idle, lists, others, ours, schedules, waiting
+from tests.bench import bare, growth, idle, large, others, ours, schedules, waiting
 from tests.bench.chart import bars
 from tests.bench.stage import Stage
 
@@ -48,7 +48,8 @@ CONTESTANTS: Final = (
     Contestant("RQ", "peers", 0.1, others.throughput("rq_peer.py", others.RQ)),
     Contestant("scheduler, lateness", "lateness", 1, ours.lateness),
     Contestant("scheduler, API", "api", 1, ours.api),
-    Contestant("scheduler, lists", "lists", 500, lists.lists, is_asked_for=True),
+    Contestant("scheduler, growth", "growth", 5, growth.growth, is_asked_for=True),
+    Contestant("scheduler, many jobs", "large", 550, large.large, is_asked_for=True),
     Contestant("scheduler, idle", "idle", 1, idle.idle),
     Contestant("1,000 schedules at once", "schedules", 1, schedules.schedules(Overlap.ALLOW)),
     Contestant("1,000 that skip overlaps", "schedules", 1, schedules.schedules(Overlap.SKIP)),

@@ -15,8 +15,7 @@ from psycopg import sql
 from scheduler.domain.listing import Sort
 from scheduler.store.rollup import roll_up
 from tests.bench.http_load import get, rate
-from tests.bench.ours import running
-from tests.bench.stage import Stage
+from tests.credentials import bearer
 
 BAR_MS: Final = 50.0
 _SECONDS: Final = 0.5
@@ -108,15 +107,6 @@ FILTERS: Final[dict[str, dict[str, Any]]] = {
 """Filters by what they match; a date is so many days from now."""
 
 
-def lists(stage: Stage, jobs: int) -> dict[str, Any]:
-    """`jobs` of a year, a tenth of them yet to come; requests one after the other, first and second pages in turn."""
-    with stage.place() as place, running(place, "api") as cluster:
-        began = time.monotonic()
-        fill(place.database_url, jobs)
-        click.echo(f"{jobs:,} jobs after {time.monotonic() - began:,.0f} s", err=True)
-        return measure(f"http://127.0.0.1:{cluster.settings['api_port']}")
-
-
 def fill(database_url: str, jobs: int) -> None:
     """Put in settled jobs, their indexes last, and what statistics know of them."""
     with psycopg.connect(database_url, autocommit=True) as conn:
@@ -157,7 +147,7 @@ def measure(url: str) -> dict[str, Any]:
 def _timed(url: str, path: str, query: dict[str, Any]) -> tuple[float, float]:
     """The median and the 99th percentile, in milliseconds; of a list, of its first page and the one after in turn."""
     paths = [f"{path}?{urlencode(query)}"]
-    with urllib.request.urlopen(url + paths[0]) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url + paths[0], headers=bearer())) as answer:
         cursor = json.load(answer).get("pagination", {}).get("next_cursor")
     if cursor is not None:
         paths.append(f"{path}?{urlencode({**query, 'cursor': cursor})}")
@@ -171,7 +161,7 @@ def _timed(url: str, path: str, query: dict[str, Any]) -> tuple[float, float]:
 def _exported(url: str) -> dict[str, Any]:
     """How soon the export of everything begins, and how quick its first rows come."""
     began = time.monotonic()
-    with urllib.request.urlopen(f"{url}/api/jobs/export") as answer:
+    with urllib.request.urlopen(urllib.request.Request(f"{url}/api/jobs/export", headers=bearer())) as answer:
         next(answer)
         first = time.monotonic() - began
         rows = sum(1 for _ in itertools.islice(answer, _EXPORTED_ROWS))

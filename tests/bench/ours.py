@@ -36,7 +36,7 @@ def throughput(executors: int, pickers: int = 1) -> Callable[[Stage, int], dict[
         with stage.place() as place, running(place, *roles) as cluster:
             workers = cluster.nodes[1:]
             before = [cpu_seconds(node) for node in workers]
-            measured = _bench(cluster, "throughput", jobs)
+            measured = bench(cluster, "throughput", jobs)
             cost = [(cpu_seconds(node) - since) / jobs * 1e6 for node, since in zip(workers, before, strict=True)]
             return {
                 "jobs/s": measured["jobs_per_second"],
@@ -51,8 +51,8 @@ def throughput(executors: int, pickers: int = 1) -> Callable[[Stage, int], dict[
 def lateness(stage: Stage, jobs: int) -> dict[str, Any]:
     """How late jobs start on an idle system: created for now, created for 3 s ahead, and 2,000 due at once."""
     with stage.place() as place, running(place, "api", "picker", "executor") as cluster:
-        late = {mode: _bench(cluster, mode, count) for mode, count in (("immediate", 100), ("ahead", 50))}
-        burst = _bench(cluster, "burst", 2_000)
+        late = {mode: bench(cluster, mode, count) for mode, count in (("immediate", 100), ("ahead", 50))}
+        burst = bench(cluster, "burst", 2_000)
     figures = {f"{mode} {p} ms": each["lateness_ms"][p] for mode, each in late.items() for p in ("p50", "p99")}
     return figures | {"2,000 at once, last ms": burst["lateness_ms"]["max"]}
 
@@ -93,7 +93,8 @@ def running(place: Place, *roles: str, **settings: object) -> Generator[Cluster]
         yield cluster
 
 
-def _bench(cluster: Cluster, mode: str, jobs: int) -> dict[str, Any]:
+def bench(cluster: Cluster, mode: str, jobs: int) -> dict[str, Any]:
+    """What `scheduler bench` says of them."""
     url = f"http://127.0.0.1:{cluster.settings['api_port']}"
     command = [sys.executable, "-m", "scheduler", "bench", "--json", "--mode", mode, "--jobs", str(jobs), "--url", url]
     environment = {**os.environ, "SCHEDULER_TOKEN": access_token()}

@@ -19,6 +19,7 @@ from scheduler.store import transitions
 from scheduler.store.connection import Database
 from scheduler.store.intake import create_job
 from scheduler.store.migrate import Migration, SchemaState, migrate, migrations, schema_state
+from tests.eventually import eventually
 from tests.servers import Servers, fresh_database
 
 KNOWN = migrations()
@@ -129,6 +130,22 @@ def test_a_statement_that_cannot_run_in_a_transaction(database_url: str, monkeyp
     knows(monkeypatch, Migration(NEXT, "index.sql", statement))
     assert migrate(database_url) == ["index.sql"]
     assert state_of(database_url).is_current
+
+
+def test_others_get_a_turn_while_a_file_waits_for_its_lock(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for a table lock keeps all that come later from the table, too."""
+    knows(monkeypatch, Migration(NEXT, "column.sql", "ALTER TABLE jobs ADD COLUMN extra integer"))
+    with psycopg.connect(database_url) as reader, ThreadPoolExecutor(1) as thread:
+        reader.execute("SELECT count(*) FROM jobs")  # holds its lock until the transaction ends
+        migration = thread.submit(migrate, database_url)
+        waiting = "SELECT FROM pg_locks WHERE relation = 'jobs'::regclass AND NOT granted"
+        with psycopg.connect(database_url, autocommit=True) as other:
+            eventually(lambda: other.execute(waiting).fetchall())
+            other.execute("SET statement_timeout = '20s'")
+            other.execute("SELECT count(*) FROM jobs")
+        assert not migration.done()
+        reader.rollback()
+        assert migration.result(60) == ["column.sql"]
 
 
 def test_a_server_that_is_too_old_is_told_so(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from scheduler.store.accounts import create_account
 from scheduler.store.connection import Database
 from scheduler.store.login_failures import FEW, MANY
 from tests.credentials import SECRET, access_token
-from tests.integration.api.calls import Answer, Api
+from tests.integration.api.calls import NOOP, Answer, Api
 
 PASSWORD: Final = "a long pass phrase"
 ANOTHER: Final = "another long pass phrase"
@@ -343,6 +343,62 @@ def test_a_change_of_role_tells_before_and_after(anyone: Api, ada: int) -> None:
     )
 
 
+def change_of(api: Api, action: str) -> tuple[Any, Any]:
+    """What the last such entry tells of before and after."""
+    entry = entries(api, action=action)[0]
+    return entry["before"], entry["after"]
+
+
+def test_a_change_of_a_job_tells_before_and_after(anyone: Api) -> None:
+    admin = anyone.as_(access_token())
+    job = admin.create(delay_seconds=3600, name="old")["id"]
+    admin.patch(f"/api/jobs/{job}", {"name": "new", "priority": 1, "task": NOOP}).ok()
+    assert change_of(anyone, "change") == (
+        {"name": "old", "priority": 5},
+        {"name": "new", "priority": 1, "task": {"type": "noop"}},
+    )
+    admin.post(f"/api/cancel/{job}").ok()
+    assert change_of(anyone, "cancel") == ({"status": "pending"}, {"status": "cancelled"})
+    admin.post(f"/api/retry/{job}").ok()
+    before, after = change_of(anyone, "retry")
+    assert (before.pop("status"), after.pop("status")) == ("cancelled", "pending")
+    assert set(before) == set(after) == {"next_run_at"}
+    assert admin.delete(f"/api/jobs/{job}").status == 204
+    before, after = change_of(anyone, "delete")
+    assert (before["name"], before["status"], after) == ("new", "pending", None)
+
+
+def test_changes_of_schedules_templates_and_keys_tell_before_and_after(anyone: Api, db: Database) -> None:
+    admin = anyone.as_(access_token(account_id=register(db, "admin2@example.com", role=Role.ADMIN)))
+    task = {"type": "api", "data": {"url": "https://example.com/", "headers": {"X-Key": "s3cret"}}}
+    schedule = admin.post("/api/schedules", {"name": "s", "cron": "@daily", "task": task}).ok(201)["id"]
+    admin.patch(f"/api/schedules/{schedule}", {"cron": "@hourly"}).ok()
+    assert change_of(anyone, "edit_schedule") == ({"cron": "@daily"}, {"cron": "@hourly"})
+    admin.post(f"/api/schedules/{schedule}/pause").ok()
+    assert change_of(anyone, "pause_schedule") == ({"enabled": True}, {"enabled": False})
+    admin.post(f"/api/schedules/{schedule}/pause").ok()
+    assert change_of(anyone, "pause_schedule") == (None, None)
+    template = admin.post("/api/templates", {"name": "t", "task": task}).ok(201)["id"]
+    key = admin.post("/api/auth/keys", {"name": "k", "scope": "read"}).ok(201)
+    for path, action, kept in (
+        (f"/api/schedules/{schedule}", "remove_schedule", {"name": "s", "cron": "@hourly", "task_type": "api"}),
+        (f"/api/templates/{template}", "remove_template", {"name": "t", "task_type": "api"}),
+        (f"/api/auth/keys/{key['id']}", "remove_api_key", {"name": "k", "prefix": key["prefix"], "scope": "read"}),
+    ):
+        assert admin.delete(path).status == 204
+        before, after = change_of(anyone, action)
+        assert before.items() >= kept.items()
+        assert after is None
+    assert "s3cret" not in str(entries(anyone))
+    assert key["key"] not in str(entries(anyone))
+
+
+def test_of_somebody_elses_things_the_audit_tells_nothing(anyone: Api, ada: int, db: Database) -> None:
+    job = anyone.as_(access_token(account_id=register(db, "bob@example.com"))).create(delay_seconds=3600)["id"]
+    anyone.as_(log_in(anyone).ok()["access_token"]).post(f"/api/cancel/{job}").problem(404)
+    assert entries(anyone, objectType="job") == []
+
+
 def test_refused_log_ins_and_reused_tokens_are_on_record(anyone: Api, ada: int, db: Database) -> None:
     token = log_in(anyone).ok()["refresh_token"]
     log_in(anyone, "nobody@example.com").problem(401)
@@ -378,7 +434,9 @@ def test_a_tasks_data_and_secrets_stay_out(anyone: Api, db: Database) -> None:
         assert secret not in told
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit_entries SET actor = 'x'", "DELETE FROM audit_entries"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit_entries SET actor = 'x'", "DELETE FROM audit_entries", "TRUNCATE audit_entries"]
+)
 def test_nothing_changes_the_audit(db: Database, statement: str) -> None:
     with db.connection() as conn, pytest.raises(Exception, match="append-only"):
         conn.execute(statement.encode())

@@ -13,6 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.core import NOT_SET
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
@@ -142,7 +143,9 @@ def test_every_operation_does_what_it_says(
     def answers_as_described(case: Any) -> None:
         if mode is GenerationMode.POSITIVE:
             case.headers.pop("Idempotency-Key", None)  # one key is for one body
-            case.query, case.body = put_right(case.query), put_right(case.body)
+            case.query = put_right(case.query)
+            if case.body is not NOT_SET:  # a body that is set is judged anew: none would count as wrong from then on
+                case.body = put_right(case.body)
             if path in CHOICES and method != "get" and all(each is None for each in case.body.values()):
                 case.body = {"filter": {}}
         case.call_and_validate(excluded_checks=excluded, headers=bearer())

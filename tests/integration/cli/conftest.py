@@ -31,5 +31,6 @@ def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
     """In an empty folder, with no settings."""
     for name in ("DATABASE_URL", "REDIS_URL", "API_PORT", "SCHEDULER_URL", "SCHEDULER_TOKEN", "SCHEDULER_DATA_DIR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     return Shell(monkeypatch)

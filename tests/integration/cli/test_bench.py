@@ -73,5 +73,5 @@ def test_stopped_it_removes_its_jobs(database_url: str, redis_url: str, tmp_path
 
 def test_an_api_that_is_not_there_is_named(shell: Shell) -> None:
     result = shell.run(bench, "--url", "http://127.0.0.1:1")
-    assert result.exit_code == 2
+    assert result.exit_code == 5
     assert "http://127.0.0.1:1" in result.stderr

@@ -41,11 +41,11 @@ def serving(status: int, body: str, **headers: str) -> Generator[tuple[str, list
             thread.join()
 
 
-def test_an_api_that_is_not_there_is_exit_code_2_and_advice(shell: Shell) -> None:
+def test_an_api_that_is_not_there_is_exit_code_5_and_advice(shell: Shell) -> None:
     port = free_port()
     shell.setenv(API_PORT=str(port))
     result = shell.run(jobs, "list")
-    assert result.exit_code == 2
+    assert result.exit_code == 5
     assert f"http://127.0.0.1:{port} cannot be reached (Connection refused)" in result.stderr
     assert "scheduler up" in result.stderr
     assert result.stderr.count("\n") == 1
@@ -93,6 +93,9 @@ def test_a_problem_cannot_steer_the_terminal(shell: Shell) -> None:
         "http://h:99999",
         "http://h/?a=b",
         "http://h\n.x",
+        "http://a..b",
+        "http://xn--a",
+        f"http://{'a' * 64}",
         "http://ü",
     ],
 )

@@ -152,3 +152,53 @@ def test_tail_shows_what_changes_until_ctrl_c(cli: Shell, system: System) -> Non
     finally:
         process.kill()
         process.communicate()
+
+
+def test_what_was_exported_is_imported_as_it_was(cli: Shell, tmp_path: Path) -> None:
+    task = '{"path": "=1+1", "content": "\'-ü\\nsecond, \\"line\\""}'
+    arguments = ("create", "write_file", "--data", task, "--json", "--at", "2199-01-01T00:00:00Z", "--queue", "out")
+    job = ok(cli.run(jobs, *arguments, "--name", "=HYPERLINK(1)", "--priority", "2", "--timeout", "1.5"))
+    for form in ("csv", "jsonl"):
+        file = tmp_path / f"jobs.{form}"
+        assert cli.run(jobs, "export", "--queue", "out", "--format", form, "--output", str(file)).exit_code == 0
+        assert ok(cli.run(jobs, "import", str(file), "--json"))["created"] >= 1
+        copy = ok(cli.run(jobs, "list", "--queue", "out", "--json"))["jobs"][0]
+        same = ("name", "task", "priority", "timeout_seconds", "scheduled_at", "queue", "max_attempts")
+        assert copy["id"] > job["id"]
+        assert {name: copy[name] for name in same} == {name: job[name] for name in same}
+    assert not [*tmp_path.glob("*.part")]
+
+
+def test_an_import_says_which_line_is_wrong_and_goes_on_where_it_stopped(cli: Shell, tmp_path: Path) -> None:
+    good: dict[str, Any] = {"task": {"type": "noop", "data": {}}, "queue": "resumed", "delay_seconds": 3600}
+    bad = {**good, "priority": 12}
+    file = tmp_path / "jobs.jsonl"
+    file.write_text("\n".join(map(json.dumps, [*[good] * 5, bad, good])))
+    stopped = cli.run(jobs, "import", "--batch", "2", str(file))
+    assert stopped.exit_code == 1
+    assert "line 6: priority: " in stopped.stderr
+    assert "4 created" in stopped.stderr
+    file.write_text("\n".join(map(json.dumps, [good] * 7)))
+    assert ok(cli.run(jobs, "import", "--batch", "2", "--json", str(file))) == {"created": 3, "already_there": 4}
+    assert ok(cli.run(jobs, "list", "--queue", "resumed", "--json"))["pagination"]["total"] == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"task": {"type": "noop", "data": {}}, "delay_seconds": 9999}\n{"task": \n', "line 2 is not JSON"),
+        ("[1]", "item 1 is not a JSON object"),
+        ('[{"task": {"type": "noop", "data": {}}}', "the file is not JSON"),
+        ('[{"task": {"type": "nope", "data": {}}}]', "item 1: task.type"),
+        ("nonsense\n", "line 1: "),
+        ("task_type,colour\nnoop,red\n", "no column can be 'colour'"),
+        ('task_type,priority\nnoop,"1\n2"\n', "line 2: priority is not a number"),
+        ("task_type,task_data\nnoop\n", "line 2 has 1 cells under 2 columns"),
+        ("task_type,task_data\nnoop,{\n", "line 2: task_data is not JSON"),
+    ],
+)
+def test_a_file_that_will_not_do_is_one_line(cli: Shell, text: str, place: str) -> None:
+    result = cli.run(jobs, "import", "-", stdin=text)
+    assert result.exit_code == 1
+    assert place in result.stderr
+    assert "0 created" in result.stderr

@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from scheduler.domain.errors import PermanentError, RetryLater, TaskError
+from scheduler.executor.errors import Described, describe
 from scheduler.executor.process import ChildProcess, ProcessDied, Voice
 from scheduler.executor.result import MAX_RESULT_BYTES, EncodedResult, encode_result
 from scheduler.tasks import TaskContext, task
@@ -135,10 +136,10 @@ def test_a_result_comes_as_the_json_that_is_kept(record: Record) -> None:
         (returns_too_much, PermanentError, "result_too_large"),
         (returns_no_json, PermanentError, "invalid_result"),
         (crashes, ProcessDied, "process_died"),
-        (exits, TaskError, "SystemExit"),
+        (exits, Described, "SystemExit"),
         (gives_up, PermanentError, "useless"),
         (waits, RetryLater, "retry_later"),
-        (recurses, TaskError, "RecursionError"),
+        (recurses, Described, "RecursionError"),
     ],
 )
 def test_a_failure_keeps_its_kind(
@@ -147,6 +148,16 @@ def test_a_failure_keeps_its_kind(
     with pytest.raises(TaskError) as caught:
         record.run(handler)
     assert (type(caught.value), caught.value.type) == (kind, word)
+
+
+def test_an_error_nobody_foresaw_comes_with_the_way_to_it_as_in_any_other_kind(record: Record) -> None:
+    with pytest.raises(Described) as caught:
+        record.run(recurses)
+    description = describe(caught.value)
+    assert description["type"] == "RecursionError"
+    trace = str(description["traceback"])
+    assert "in deeper" in trace
+    assert len(trace) <= 9_000
 
 
 def test_a_crash_says_what_killed_it_and_keeps_the_log(record: Record) -> None:

@@ -1,5 +1,7 @@
 """Lists of jobs against a plain filter in Python: every filter, order and page, while jobs come, go and settle."""
 
+import csv
+import io
 import random
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -15,7 +17,7 @@ from scheduler.domain.caller import OPERATOR, Caller
 from scheduler.domain.job import Job
 from scheduler.domain.listing import EXACT_COUNT, JobFilter, PageRequest, Sort
 from scheduler.domain.states import JobStatus
-from scheduler.store import lists, totals
+from scheduler.store import bulk, export, lists, totals
 from scheduler.store.connection import Connection
 from scheduler.store.lists import list_jobs
 from scheduler.store.reads import get_job
@@ -144,6 +146,29 @@ def test_a_list_is_what_a_plain_filter_finds(
         assert (second.total, second.total_is_estimate) == (len(expected), False)
 
 
+@settings(max_examples=100, deadline=None, database=None)
+@given(wanted=filters, caller=st.sampled_from([OPERATOR, Caller(owner_id=1)]), many=st.sampled_from([-1, JOBS]))
+def test_an_export_is_what_a_plain_filter_finds(
+    crowd: Connection, jobs: Everything, wanted: JobFilter, caller: Caller, many: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "MANY", many)
+        text = b"".join(export.export_jobs(crowd, caller, wanted)).decode()
+    exported = [int(row["id"]) for row in csv.DictReader(io.StringIO(text))]
+    assert exported == sorted((job.id for job in jobs if matches(job, wanted, caller)), reverse=True)
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(wanted=filters, limit=st.sampled_from([1, 30, JOBS]), near=st.sampled_from([1, 20, 4000]))
+def test_the_first_ids_are_what_a_plain_filter_finds(
+    crowd: Connection, jobs: Everything, wanted: JobFilter, limit: int, near: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lists, "NEAR", near)
+        found = lists.list_ids(crowd, OPERATOR, wanted, limit=limit)
+    assert found == sorted(job.id for job in jobs if matches(job, wanted, OPERATOR))[:limit]
+
+
 def test_a_walk_neither_skips_nor_repeats_while_jobs_come_go_and_settle(conn: Connection) -> None:
     rng = random.Random(7)
     conn.execute(INSERT.encode(), {"jobs": JOBS})
@@ -175,7 +200,8 @@ def many(servers: Servers) -> Generator[Connection]:
             INSERT INTO jobs (name, task_type, task_data, queue, priority, status, scheduled_at, created_at, attempt,
                               run, picked_at, started_at, completed_at, error, settled)
             SELECT CASE n WHEN 777 THEN 'needle' ELSE 'hay' END,
-                   CASE WHEN n < %(old)s THEN 'old' WHEN n %% 50000 = 9 THEN 'rare' ELSE 'note' END,
+                   CASE WHEN n < %(old)s THEN 'old' WHEN n %% 50000 = 9 THEN 'rare'
+                        WHEN n %% 4 = 1 THEN 'apart' ELSE 'note' END,
                    jsonb_build_object('n', n), (ARRAY['default', 'mail'])[1 + n %% 2], 1 + n %% 9, status,
                    now() + (n - %(many)s) * interval '1 s'
                    + CASE status WHEN 'pending' THEN interval '9 days' ELSE '0' END,
@@ -211,6 +237,7 @@ def many(servers: Servers) -> Generator[Connection]:
         JobFilter(statuses=(JobStatus.FAILED,), search="needle"),
         JobFilter(statuses=(JobStatus.COMPLETED,), queue="mail", task_type="note"),
         JobFilter(statuses=(JobStatus.PENDING,), task_type="rare"),
+        JobFilter(task_type="apart", queue="default"),  # both frequent, and none is both
     ],
     ids=repr,
 )
@@ -218,6 +245,21 @@ def test_a_list_reads_its_page_and_little_more(many: Connection, wanted: JobFilt
     read = read_by(many, lambda: list_jobs(many, OPERATOR, wanted, PageRequest(sort=sort)))
     statuses = 4
     assert read <= statuses * (lists.NEAR + 2 * totals.SAMPLE) + EXACT_COUNT + 2_000
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        JobFilter(task_type="old"),
+        JobFilter(task_type="rare", queue="mail"),
+        JobFilter(search="needle"),
+        JobFilter(search="absent", priority=1),
+    ],
+    ids=repr,
+)
+def test_few_jobs_to_do_something_to_are_found_by_the_same_indexes(many: Connection, wanted: JobFilter) -> None:
+    read = read_by(many, lambda: bulk.select(many, OPERATOR, wanted, {JobStatus.FAILED}))
+    assert read <= 4 * lists.NEAR + EXACT_COUNT
 
 
 def test_old_matches_are_found_without_a_look_at_the_new(many: Connection) -> None:

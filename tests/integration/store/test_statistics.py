@@ -154,3 +154,12 @@ def test_a_real_attempt_is_told(conn: Connection) -> None:
 def test_a_bucket_s_middle_is_within_five_percent() -> None:
     for ms in (0.02, 1.0, 7.3, 1000.0, 86_400_000.0):
         assert bucket_ms(math.floor(8 * math.log2(ms))) == pytest.approx(ms, rel=0.05)
+
+
+def test_what_was_to_be_added_up_when_a_backup_was_made_is_added_up_where_it_is_restored(conn: Connection) -> None:
+    """Another server counts its transactions from another number."""
+    record(conn)
+    assert not roll_up(conn)
+    conn.execute("UPDATE rollup SET next_is_whole_at = '1000000000000'")
+    added_up(conn)
+    assert conn.execute("SELECT through = next_through AND through > 0 FROM rollup").fetchone() == (True,)

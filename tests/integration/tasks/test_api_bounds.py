@@ -13,6 +13,7 @@ from scheduler.domain.errors import TaskError
 from scheduler.domain.job import Attempt, AttemptKey, Failed, JsonObject, Outcome
 from scheduler.domain.retry import DEFAULT_RETRY
 from scheduler.domain.states import ExecutionStatus
+from scheduler.executor.places import Places
 from scheduler.executor.run import Running, run_attempt
 from tests.integration.tasks.hostile import (
     Write,
@@ -74,7 +75,7 @@ def test_the_attempts_time_bounds_the_whole_exchange(write: Write) -> None:
                 holds_concurrency_key=False,
             )
             running = Running(attempt, held_until=float("inf"))
-            running.task = asyncio.create_task(run_attempt(running, bench.registry))
+            running.task = asyncio.create_task(run_attempt(running, bench.registry, Places(threads=1, processes=1)))
             outcome = await running.task
             await bench.registry.aclose()
         return outcome

@@ -227,14 +227,24 @@ def test_bad_data_is_refused(data: JsonObject) -> None:
         Bench().run_alone("query_database", data)
 
 
-def test_the_schedulers_own_account_is_no_source() -> None:
-    own = "postgresql://scheduler:a@db.example/scheduler"
-    for url in (own, "postgresql://scheduler:b@db.example:5432/other"):
+@pytest.mark.parametrize(
+    "own",
+    [
+        "postgresql://scheduler:a@db.example/scheduler",
+        "postgresql://scheduler:a@standby.example:5432,db.example:5432/scheduler?target_session_attrs=read-write",
+    ],
+)
+def test_the_schedulers_own_account_and_its_database_are_no_sources(own: str) -> None:
+    for url in (
+        "postgresql://scheduler:a@db.example/scheduler",
+        "postgresql://scheduler:b@db.example:5432/other",
+        "postgresql://reader:a@db.example:5432/scheduler",
+    ):
         settings = Settings.model_validate({"database_url": own, "datasources": {"shop": url}})
-        with pytest.raises(ConfigurationError, match=r"'shop'.*own account"):
+        with pytest.raises(ConfigurationError, match=r"'shop'.*own database, or uses its account"):
             task_registry(settings)
     reader = Settings.model_validate(
-        {"database_url": own, "datasources": {"shop": "postgresql://reader:a@db.example/scheduler"}}
+        {"database_url": own, "datasources": {"shop": "postgresql://reader:a@db.example/shop"}}
     )
     assert task_registry(reader).get("query_database")
 

@@ -20,11 +20,11 @@ from scheduler.domain.errors import (
 LINE = re.compile(r"^(?P<indent>[│ ├└─]*)(?P<name>[A-Z]\w+)")
 
 
-def drawn() -> dict[str, str]:
-    """Each error of the drawing at the top of the file, and the one that it hangs on."""
+def drawn(page: str | None) -> dict[str, str]:
+    """Each error of the drawing at the top of a file, and the one that it hangs on."""
     parents: dict[str, str] = {}
     path: list[str] = []
-    for line in (errors.__doc__ or "").splitlines()[2:]:
+    for line in (page or "").splitlines()[2:]:
         if found := LINE.match(line):
             depth = len(found["indent"]) // 4
             path[depth:] = [found["name"]]
@@ -35,7 +35,9 @@ def drawn() -> dict[str, str]:
 
 def test_the_tree_is_as_drawn() -> None:
     classes = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)]
-    assert {each.__name__: each.__bases__[0].__name__ for each in classes if each is not SchedulerError} == drawn()
+    assert {each.__name__: each.__bases__[0].__name__ for each in classes if each is not SchedulerError} == drawn(
+        errors.__doc__
+    )
     assert SchedulerError.__bases__ == (Exception,)
 
 

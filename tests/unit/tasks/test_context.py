@@ -1,8 +1,13 @@
 """What a handler says reaches the record, bounded and storable, and never fails the job."""
 
+import tracemalloc
+from typing import cast
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scheduler.domain.job import Attempt
+from scheduler.executor.run import Running
 from scheduler.tasks import TaskContext
 from scheduler.tasks.context import LOG_IS_FULL, MAX_LINE_BYTES, MAX_LOG_BYTES, MAX_LOG_LINES
 from scheduler.tasks.text import cut, storable
@@ -104,6 +109,41 @@ def test_a_log_of_too_many_bytes_ends_with_one_that_says_so() -> None:
     assert sum(map(len, record.lines[:-1])) <= MAX_LOG_BYTES
     assert record.lines[-1] == LOG_IS_FULL
     assert record.lines.count(LOG_IS_FULL) == 1
+
+
+def test_a_task_that_never_stops_talking_costs_bounded_memory() -> None:
+    lines: list[str] = []
+    running = Running(cast("Attempt", None), held_until=0.0)
+    context = TaskContext(
+        job_id=1,
+        attempt=1,
+        max_attempts=1,
+        on_log=lines.append,
+        on_progress=running.report,
+        is_cancelled=lambda: False,
+    )
+    asked = Countable()
+    tracemalloc.start()
+    for _ in range(1_000_000):
+        context.log("%s", asked)
+    for number in range(100_000):
+        context.progress(number / 100_000, "so far")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (len(lines), asked.count) == (MAX_LOG_LINES + 1, MAX_LOG_LINES + 1)
+    assert running.progress == {"fraction": 0.99999, "message": "so far"}
+    assert peak < 1024 * 1024
+
+
+class Countable:
+    """Knows how often it was put into words."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __str__(self) -> str:
+        self.count += 1
+        return "a line"
 
 
 def test_progress_is_a_fraction() -> None:

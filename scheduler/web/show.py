@@ -1,0 +1,71 @@
+"""How times, durations and data are shown: filters for the templates."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from markupsafe import Markup
+
+_SECRET: Final = re.compile(
+    r"pass(word|wd|phrase)|secret|token|authorization|api[-_ ]?key|cookie|credential|signature", re.IGNORECASE
+)
+STARS: Final = "••••••"
+_LONGEST_TEXT: Final = 20_000
+_GROUPED_WHOLE: Final = 1e6
+NOTHING: Final = "\N{EN DASH}"
+
+
+def moment(text: str | None) -> Markup | str:
+    """A time of the API, which a script then shows by the clock of whoever looks, with UTC beside it."""
+    if not text:
+        return NOTHING
+    at = datetime.fromisoformat(text).astimezone(UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), at.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def duration(milliseconds: float | None) -> str:
+    """To three figures or so, in the unit that suits it."""
+    if milliseconds is None:
+        return NOTHING
+    seconds = milliseconds / 1000
+    for limit, unit, factor in ((1, "ms", 0.001), (60, "s", 1), (3600, "min", 60), (86_400, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds / factor:.3g} {unit}"
+    return f"{seconds / 86_400:.3g} d"
+
+
+def number(value: float | None) -> str:
+    """Six figures or all of a large one, in groups of three."""
+    if value is None:
+        return NOTHING
+    text = f"{value:,.6g}" if value < _GROUPED_WHOLE else f"{value:,.0f}"
+    return text.replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def masked(value: Any) -> Any:
+    """Data of a task, with stars for what is probably a secret."""
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        return {name: STARS if _hides(name, each) else masked(each) for name, each in members.items()}
+    return [masked(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
+def pretty(value: Any) -> str:
+    """JSON to be read; of what is very long, the beginning."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}\n… {len(text):,} characters in all"
+
+
+def _hides(name: str, value: Any) -> bool:
+    return bool(_SECRET.search(name)) and value is not None and not isinstance(value, (dict, bool))
+
+
+FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "moment": moment,
+    "duration": duration,
+    "number": number,
+    "masked": masked,
+    "pretty": pretty,
+}

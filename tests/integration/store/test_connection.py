@@ -1,0 +1,16 @@
+"""The pool, where a fail-over may have left more than one host to ask."""
+
+from contextlib import closing
+from urllib.parse import urlsplit
+
+from scheduler.embedded.process import find_free_port
+from scheduler.store.connection import Database
+
+
+def test_of_several_hosts_one_that_answers_is_enough(database_url: str) -> None:
+    parts = urlsplit(database_url)
+    login, _, address = parts.netloc.rpartition("@")
+    hosts = f"{login}@127.0.0.1:{find_free_port()},{address}"
+    url = parts._replace(netloc=hosts, query="target_session_attrs=read-write").geturl()
+    with closing(Database(url, name="test", timeout=10)) as database, database.connection() as conn:
+        assert conn.info.port == parts.port

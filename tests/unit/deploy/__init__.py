@@ -1,0 +1,1 @@
+"""What deploy/ and docker-compose.yml say, held against the program that they run."""

@@ -16,6 +16,8 @@ from typing import Final
 
 from scheduler.domain.errors import Unavailable
 from scheduler.logs import get_log
+from scheduler.metrics import SERVER_AWAY
+from scheduler.probes import Pulse
 
 log = get_log("daemon")
 
@@ -148,7 +150,7 @@ class Backoff:
         return failed
 
 
-def repeat(stop: Stop, wake: Wake, step: Callable[[], float]) -> None:
+def repeat(stop: Stop, wake: Wake, step: Callable[[], float], pulse: Pulse) -> None:
     """Run `step` until the stop; it returns the seconds it can wait, 0 when it did something and shall go on.
 
     A server that is away ends no daemon: the step is tried again after a jittered delay.
@@ -159,9 +161,12 @@ def repeat(stop: Stop, wake: Wake, step: Callable[[], float]) -> None:
             pause = step()
         except Unavailable as away:
             pause = backoff.next()
+            SERVER_AWAY.labels(away.server).inc()
+            pulse.beat(pause)
             log.warning("server away", error=str(away), retry_in=round(pause, 2))
             stop.requested.wait(pause)  # a wake-up cannot bring a server back
             continue
+        pulse.beat(max(0.0, pause))
         if backoff.reset():
             log.info("server back")
         if pause > 0:

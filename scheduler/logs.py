@@ -2,17 +2,20 @@
 
 import logging
 import sys
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import orjson
 import structlog
 
 Log = structlog.typing.FilteringBoundLogger
 
+_process_fields: Final[dict[str, str]] = {}
+
 
 def configure_logs(*, process: str, log_format: str, level: str) -> None:
     """Set up logging for this process; `log_format` is `json` or `console`. Libraries' warnings join in."""
     shared: list[structlog.typing.Processor] = [
+        _add_process_fields,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -33,7 +36,7 @@ def configure_logs(*, process: str, log_format: str, level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
+    log_everywhere(process=process)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -44,6 +47,11 @@ def configure_logs(*, process: str, log_format: str, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
+def log_everywhere(**fields: str) -> None:
+    """Let every line of this process carry these fields, whichever thread writes it."""
+    _process_fields.update(fields)
+
+
 def get_log(name: str) -> Log:
     """A logger whose lines carry `room=name`."""
     return cast("Log", structlog.get_logger(room=name))
@@ -51,6 +59,12 @@ def get_log(name: str) -> Log:
 
 def _dump(event: Any, **options: Any) -> str:
     return orjson.dumps(event, default=options.get("default", str)).decode()
+
+
+def _add_process_fields(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    for name, value in _process_fields.items():
+        event.setdefault(name, value)
+    return event
 
 
 def _keep(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -15,6 +15,8 @@ from scheduler.domain.errors import ConfigurationError
 
 SHORTEST_SECRET_BYTES: Final = 32
 """Of a signing secret: as much as its hash has."""
+SHORTEST_TOKEN: Final = 16
+"""Of what Prometheus shows: more than can be guessed."""
 QUEUE_NAME_PATTERN = r"^[a-z0-9_-]{1,64}$"
 
 _PUBLISHED: Final = "servers.json"
@@ -78,6 +80,7 @@ class Settings(BaseSettings):
 
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=9464, ge=0, le=65535)
+    metrics_token: SecretStr = SecretStr("")
     log_format: Literal["json", "console"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     data_dir: Path = Field(default=Path(".scheduler"), validation_alias=AliasChoices("scheduler_data_dir", "data_dir"))
@@ -133,6 +136,13 @@ class Settings(BaseSettings):
     def _secrets_are_long(cls, value: SecretStr) -> SecretStr:
         if any(len(each.encode()) < SHORTEST_SECRET_BYTES for each in _parts(value)):
             raise ValueError(f"each secret has to be {SHORTEST_SECRET_BYTES} bytes or longer: `openssl rand -hex 32`")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _token_is_long(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(f"has to be {SHORTEST_TOKEN} characters or longer: `openssl rand -hex 32`")
         return value
 
     @field_validator("trusted_proxies")

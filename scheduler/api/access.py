@@ -14,14 +14,15 @@ class Access(Enum):
     READ = "any account"
     WRITE = "roles user and admin"
     LOGIN = "any account, but by log-in: a key shall not make keys that outlive it"
+    METRICS = "role admin, by log-in, or the bearer METRICS_TOKEN"
     ADMIN = "role admin, by log-in"
 
 
 def require(access: Access, identity: Identity) -> None:
     """Raises Forbidden, saying what is missing, unless `identity` may do what asks for `access`."""
-    if access in {Access.LOGIN, Access.ADMIN} and identity.session_id is None:
+    if access in {Access.LOGIN, Access.METRICS, Access.ADMIN} and identity.session_id is None:
         raise Forbidden("An API key may not do this: log in, and send the access token.")
-    if access is Access.ADMIN and identity.role is not Role.ADMIN:
+    if access in {Access.METRICS, Access.ADMIN} and identity.role is not Role.ADMIN:
         raise Forbidden("Only an admin may do this.")
     if access is Access.WRITE:
         if identity.role is Role.VIEWER:

@@ -58,4 +58,4 @@ def _end(response: Response) -> Response:
 
 
 def _forget(_error: BaseException | None) -> None:
-    unbind_contextvars("request_id")
+    unbind_contextvars("request_id", "job_id")

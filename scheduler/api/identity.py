@@ -1,5 +1,6 @@
 """Who is asking: every request proves it before any view sees it, but where a route is open."""
 
+import hmac
 import threading
 import time
 from collections import OrderedDict
@@ -38,6 +39,8 @@ def authenticate(app: Flask, access: Mapping[str, Access], *, guarded: str | Non
         wanted = access.get(request.endpoint or "")
         if wanted is Access.OPEN or (guarded is not None and guarded in request.blueprints):
             return
+        if wanted is Access.METRICS and _bears_metrics_token(services()):
+            return
         g.identity = request.environ.get(VOUCHED_FOR) or proofs.of_request(services())
         if wanted is not None:
             require(wanted, g.identity)
@@ -67,10 +70,10 @@ class Proofs:
 
     def of_request(self, services: Services) -> Identity:
         """Whom the request's bearer token speaks for; raises Unauthorized, or Unavailable for an unknown key."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.isascii():
+        token = _bearer_token()
+        if token is None:
             raise _refusal("Log in, or send an API key: this needs the header Authorization: Bearer <token>.")
-        identity = self._of_token(services, token.strip())
+        identity = self._of_token(services, token)
         if identity.session_id is not None and identity.session_id in self._recently_revoked(services):
             raise _refusal("This log-in is over: log in again.")
         return identity
@@ -97,6 +100,16 @@ class Proofs:
                 with suppress(Unavailable), services.database.connection() as conn:
                     self._revoked = recently_revoked(conn, seconds=GOOD_FOR_SECONDS)
             return self._revoked
+
+
+def _bearer_token() -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.isascii() else None
+
+
+def _bears_metrics_token(services: Services) -> bool:
+    token, expected = _bearer_token(), services.metrics_token
+    return bool(token and expected) and hmac.compare_digest(str(token).encode(), expected.encode())
 
 
 def _of_access_token(services: Services, token: str) -> Identity:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Final
 
 from flask import Response, after_this_request
+from structlog.contextvars import bind_contextvars
 
 from scheduler.api.bulk_outputs import IdsOut
 from scheduler.api.identity import current_caller
@@ -14,6 +16,7 @@ from scheduler.api.resource import answer
 from scheduler.api.services import connection, nudge, services
 from scheduler.domain.errors import FieldError, InvalidInput
 from scheduler.domain.job import Job, JobChanges, NewJob
+from scheduler.metrics import CREATED
 from scheduler.store.changes import change_job
 from scheduler.store.intake import create_job, create_jobs
 
@@ -28,7 +31,9 @@ def admit(new: NewJob) -> Response:
     services().registry.validate(new.task_type, new.task_data)
     with connection() as conn:
         job, created = create_job(conn, current_caller(), new)
+    bind_contextvars(job_id=job.id)  # for the request's line
     if created:
+        count_created(1)
         wake_pickers_for(job)
     return answer(JobOut.of(job), 201 if created else 200, Location=f"/api/jobs/{job.id}")
 
@@ -43,6 +48,7 @@ def admit_all(jobs: Sequence[NewJob]) -> Response:
         raise InvalidInput(faults)
     with connection() as conn:
         ids = create_jobs(conn, current_caller(), jobs)
+    count_created(len(ids))
     wake_pickers()
     return answer(IdsOut(ids=ids), 201)
 
@@ -86,6 +92,16 @@ def wake_pickers() -> None:
     @after_this_request
     def wake(response: Response) -> Response:
         nudge().wake_pickers()
+        return response
+
+
+def count_created(jobs: int) -> None:
+    """Count them when the request is over, if they are there to stay."""
+
+    @after_this_request
+    def count(response: Response) -> Response:
+        if response.status_code == HTTPStatus.CREATED:
+            CREATED.labels("api").inc(jobs)
         return response
 
 

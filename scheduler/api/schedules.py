@@ -10,7 +10,7 @@ from scheduler.api.access import Access
 from scheduler.api.audited import Audit
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import NothingIn
-from scheduler.api.intake import wake_pickers, wake_pickers_for
+from scheduler.api.intake import count_created, wake_pickers, wake_pickers_for
 from scheduler.api.job_outputs import JobOut
 from scheduler.api.pagination import Pagination
 from scheduler.api.queries import PageQuery
@@ -112,6 +112,7 @@ def run_schedule(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - tak
     """
     with connection() as conn:
         job = trigger_schedule(conn, current_caller(), path.id)
+    count_created(1)
     wake_pickers_for(job)
     return answer(JobOut.of(job), 201, Location=f"/api/jobs/{job.id}")
 

@@ -29,7 +29,8 @@ class Services:
     """The store, the signals to pickers and executors, the task types, and the API's own limits.
 
     `redis_url` is where requests are counted, `rate_limit` how many an account may send (Flask-Limiter's notation,
-    empty for any number), `cors_origins` whose pages may call, `trusted_proxies` who is believed about its client.
+    empty for any number), `metrics_token` what opens /metrics beside an admin's log-in (empty: nothing),
+    `cors_origins` whose pages may call, `trusted_proxies` who is believed about its client.
     """
 
     database: Database
@@ -39,6 +40,7 @@ class Services:
     version: str
     tokens: Tokens
     redis_url: str
+    metrics_token: str = ""
     rate_limit: str = ""
     allow_registration: bool = False
     cors_origins: tuple[str, ...] = ()

@@ -33,13 +33,19 @@ class ConfigurationError(SchedulerError):
 class Unavailable(SchedulerError):
     """A server that we need does not answer; nothing is lost, try again."""
 
+    server = "unknown"  # which one: a label of metrics
+
 
 class StoreUnavailable(Unavailable):
     """PostgreSQL does not answer."""
 
+    server = "postgresql"
+
 
 class QueueUnavailable(Unavailable):
     """Redis does not answer."""
+
+    server = "redis"
 
 
 class Busy(SchedulerError):

@@ -24,6 +24,8 @@ from scheduler.executor.slots import Slots
 from scheduler.executor.starter import Starter
 from scheduler.executor.worker import MessageWorker
 from scheduler.logs import get_log
+from scheduler.metrics import ACTIVE, COMPLETED, DURATION, FAILED, PROCESSED
+from scheduler.probes import Pulse
 from scheduler.queue import Listener
 from scheduler.store import leases
 from scheduler.store.connection import Database
@@ -59,14 +61,18 @@ class ExecutorConfig:
 class Executor:
     """Runs attempts until it is stopped. `run` is to be called on the main thread, once."""
 
-    def __init__(self, config: ExecutorConfig, database: Database, registry: Registry, stop: Stop) -> None:
+    def __init__(
+        self, config: ExecutorConfig, database: Database, registry: Registry, stop: Stop, pulse: Pulse
+    ) -> None:
         self._config = config
         self._database = database
         self._registry = registry
         self._stop = stop
+        self._pulse = pulse
         self._slots = Slots(config.concurrency)
         self._places = Places(threads=config.threads, processes=config.processes)
         self._running: dict[AttemptKey, Running] = {}
+        ACTIVE.set_function(lambda: len(self._running))
         self._ended_now: list[Outcome | None] = []
         self._finished = 0
         self._failed = 0
@@ -113,7 +119,7 @@ class Executor:
             thread.start()
         keep_what_is_there()
         collect_garbage_rarely()
-        log.info("executor ready", worker=self._config.name, slots=self._slots.total)
+        log.info("executor ready", slots=self._slots.total)
         await stopping.wait()
         await self._drain()
         cancellations.stop()
@@ -196,10 +202,15 @@ class Executor:
     async def _sweep(self) -> None:
         """End attempts whose handlers do not react to having been stopped: their slots are needed."""
         while True:
+            self._pulse.beat(_SWEEP_SECONDS)
             await asyncio.sleep(_SWEEP_SECONDS)
             overdue = time.monotonic() - _STUBBORN_SECONDS
             for running in [each for each in self._running.values() if each.deadline < overdue]:
-                log.warning("a handler ignores its cancellation", job_id=running.attempt.key.job_id)
+                log.warning(
+                    "a handler ignores its cancellation",
+                    job_id=running.attempt.key.job_id,
+                    attempt=running.attempt.attempt,
+                )
                 self._leave(running, None if running.cancelled else failure(running, AttemptTimedOut(running)))
                 running.cancel()
 
@@ -216,6 +227,11 @@ class Executor:
         completed = sum(isinstance(outcome, Completed) for outcome in outcomes)
         self._finished += completed
         self._failed += len(outcomes) - completed
+        PROCESSED.inc(len(outcomes))
+        COMPLETED.inc(completed)
+        FAILED.inc(sum(isinstance(outcome, Failed) and outcome.retry_in is None for outcome in outcomes))
+        for outcome in outcomes:
+            DURATION.observe(outcome.duration_seconds)
         if any(map(_brings_work, outcomes)):
             with suppress(QueueUnavailable):  # they poll
                 self._worker.wake_pickers()

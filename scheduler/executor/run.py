@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel
+from structlog.contextvars import bind_contextvars
 
 from scheduler.domain.errors import InvalidInput, PermanentError, TaskError
 from scheduler.domain.job import Attempt, Completed, Failed, JsonObject, Outcome
@@ -57,7 +58,7 @@ class Running:
         """
         if self.cancelled or time.monotonic() >= self.held_until - self.attempt.lease_seconds / 2:
             self.cancelled = True
-            log.warning("attempt not begun: its lease is no longer surely ours", job_id=self.attempt.key.job_id)
+            log.warning("attempt not begun: its lease is no longer surely ours")
             raise NotBegun
         return call()
 
@@ -80,6 +81,7 @@ class Running:
 async def run_attempt(running: Running, registry: Registry, places: Places) -> Outcome | None:
     """Run one attempt to its end. Its time counts from when it has a place."""
     attempt = running.attempt
+    bind_contextvars(job_id=attempt.key.job_id, attempt=attempt.attempt)  # of this asyncio task alone
     try:
         task_type = registry.get(attempt.task_type)
         data = registry.validate(task_type.name, attempt.task_data)
@@ -159,6 +161,8 @@ def failure(running: Running, error: Exception) -> Failed:
     attempt, now = running.attempt, time.monotonic()
     if isinstance(error, InvalidInput):
         error = PermanentError(f"The task's data is not valid: {error}", type="invalid_data")
+    described = describe(error)
+    log.info("attempt failed", job_id=attempt.key.job_id, attempt=attempt.attempt, error=described["type"])
     luck = random.random()  # noqa: S311 - spreads retries, guards nothing
     return Failed(
         key=attempt.key,
@@ -167,6 +171,6 @@ def failure(running: Running, error: Exception) -> Failed:
         logs=tuple(running.logs),
         lets_others_begin=attempt.blocks_others,
         status=ExecutionStatus.TIMED_OUT if isinstance(error, AttemptTimedOut) else ExecutionStatus.FAILED,
-        error=describe(error),
+        error=described,
         retry_in=next_delay(attempt.retry, attempt.attempt, attempt.max_attempts, error, luck),
     )

@@ -9,6 +9,7 @@ from scheduler.domain.job import Attempt
 from scheduler.executor.slots import Slots
 from scheduler.executor.worker import Message, MessageWorker
 from scheduler.logs import get_log
+from scheduler.metrics import LATENESS
 from scheduler.store import backlog, transitions
 from scheduler.store.connection import Database
 
@@ -62,6 +63,8 @@ class Starter:
             raise
         finally:
             self._slots.release(len(ids) - len(attempts))
+        for attempt in attempts:  # they run by now
+            LATENESS.observe(max(0.0, attempt.lateness_seconds))
         if stale := len(ids) - len(attempts) - len(later):
             log.debug("stale ids dropped", count=stale, queue=message.queue)
         return later

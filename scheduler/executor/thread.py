@@ -1,6 +1,7 @@
 """Await a blocking call in a thread of its own. No pool: a call that never ends takes no place from others."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 
@@ -25,7 +26,8 @@ async def in_thread(call: Callable[[], object]) -> object:
         except RuntimeError:
             return  # the executor left without this thread
 
-    threading.Thread(target=run, name="task", daemon=True).start()
+    # In a copy of our context: what the call logs carries the job that it is about.
+    threading.Thread(target=contextvars.copy_context().run, args=(run,), name="task", daemon=True).start()
     return await future
 
 

@@ -1,6 +1,5 @@
-"""The monitor: what the whole system looks like, for Prometheus, for lists and statistics, and for probes.
+"""The monitor: what the whole system looks like, for Prometheus, for lists and statistics.
 
-server.py   /healthz and /metrics
 monitor.py  its duties, one file each, until it is stopped
 duty.py     every so often, and never for more than a fifth of the time
 settle.py   puts jobs at rest into the list indexes

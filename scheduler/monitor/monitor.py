@@ -10,10 +10,10 @@ from scheduler.monitor.add_up import AddUp
 from scheduler.monitor.count import Count
 from scheduler.monitor.duty import Duty
 from scheduler.monitor.retain import Retain
-from scheduler.monitor.server import serve_metrics
 from scheduler.monitor.settle import Settle
 from scheduler.monitor.tell import Channel, Tell
 from scheduler.monitor.watch import EVERY_SECONDS, Limits, Watch
+from scheduler.probes import Pulse
 from scheduler.queue import Signals
 from scheduler.store.connection import Database
 
@@ -39,17 +39,16 @@ class Alerts:
 class MonitorConfig:
     """How one monitor runs; without `alerts` nobody is told anything."""
 
-    host: str
-    port: int
     retention_days: float
     alerts: Alerts | None
 
 
 class Monitor:
-    """Does its duties in turn and serves what it knows, until it is stopped. `run` blocks."""
+    """Does its duties in turn until it is stopped. `run` blocks."""
 
-    def __init__(self, config: MonitorConfig, database: Database, stop: Stop) -> None:
+    def __init__(self, config: MonitorConfig, database: Database, stop: Stop, pulse: Pulse) -> None:
         self._stop = stop
+        self._pulse = pulse
         self._wake = Wake()
         self._duties = [
             Duty(_SETTLE_EVERY_SECONDS, Settle(database).step),
@@ -63,13 +62,11 @@ class Monitor:
                 Duty(EVERY_SECONDS, watch.step),
                 Duty(_TELL_EVERY_SECONDS, Tell(database, alerts.channels).step),
             ]
-        self._server = serve_metrics(config.host, config.port)
 
     def run(self) -> None:
         self._stop.on_request(self._wake.ring)
-        log.info("monitor ready", metrics=f"http://{self._server.server_name}:{self._server.server_port}/metrics")
-        repeat(self._stop, self._wake, self._step)
-        self._server.shutdown()
+        log.info("monitor ready")
+        repeat(self._stop, self._wake, self._step, self._pulse)
         log.info("monitor stopped")
 
     def _step(self) -> float:

@@ -7,6 +7,7 @@ from typing import Final
 from scheduler.domain.errors import QueueUnavailable
 from scheduler.domain.job import Claimed
 from scheduler.logs import get_log
+from scheduler.metrics import BATCH_SIZE, CLAIM_SECONDS
 from scheduler.picker.ahead import Ahead
 from scheduler.picker.frontier import Frontier
 from scheduler.picker.sparing import Sparing
@@ -121,7 +122,7 @@ class Claim:
     def _claim_plain(self, queue: str, limit: int, *, ahead_seconds: float) -> int:
         if not limit:
             return 0
-        with self._database.connection() as conn:
+        with CLAIM_SECONDS.time(), self._database.connection() as conn:
             claimed = transitions.claim(
                 conn,
                 queue=queue,
@@ -151,7 +152,7 @@ class Claim:
     def _claim_keyed(self, queue: str) -> int:
         if not (limit := self._room(queue)):
             return 0
-        with self._database.connection() as conn:
+        with CLAIM_SECONDS.time(), self._database.connection() as conn:
             claimed = transitions.claim_keyed(
                 conn,
                 queue=queue,
@@ -167,6 +168,7 @@ class Claim:
     def _push(self, queue: str, claimed: Sequence[Claimed]) -> int:
         if not claimed:
             return 0
+        BATCH_SIZE.observe(len(claimed))
         ids = [job.id for job in claimed]
         try:
             self._outbox.push(queue, ids)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from scheduler.logs import get_log
+from scheduler.metrics import FAILED
 from scheduler.store import transitions
 from scheduler.store.connection import Database
 
@@ -22,6 +23,7 @@ class Expire:
         """Expire a batch; whether there may be more."""
         with self.database.connection() as conn:
             expired = transitions.expire(conn, limit=_LIMIT)
+        FAILED.inc(len(expired))
         if expired:
             log.info("jobs expired", count=len(expired), job_ids=expired[:20])
         return len(expired) == _LIMIT

@@ -12,6 +12,7 @@ from scheduler.picker.recurring import Recurring
 from scheduler.picker.report import Report
 from scheduler.picker.rescue import Rescue
 from scheduler.picker.sparing import Sparing
+from scheduler.probes import Pulse
 from scheduler.queue import Listener, Outbox
 from scheduler.store.connection import Database
 from scheduler.store.workers import REPORT_SECONDS
@@ -52,9 +53,10 @@ class Periodic:
 class Picker:
     """Makes the jobs of schedules, claims, rescues, expires and forgets until it is stopped. `run` blocks."""
 
-    def __init__(self, config: PickerConfig, database: Database, stop: Stop) -> None:
+    def __init__(self, config: PickerConfig, database: Database, stop: Stop, pulse: Pulse) -> None:
         self._config = config
         self._stop = stop
+        self._pulse = pulse
         self._wake = Wake()
         self._outbox = Outbox(config.redis_url)
         self._recurring = Recurring(database)
@@ -80,7 +82,7 @@ class Picker:
         self._stop.on_request(self._wake.ring)
         keep_what_is_there()
         log.info("picker ready", poll_seconds=self._config.poll_seconds)
-        repeat(self._stop, self._wake, self._step)
+        repeat(self._stop, self._wake, self._step, self._pulse)
         wake_ups.stop()
         self._outbox.close()
         self._report.depart()

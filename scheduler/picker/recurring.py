@@ -8,6 +8,7 @@ from typing import Final
 from scheduler.domain.errors import InvalidInput
 from scheduler.domain.schedule import DueSchedule, Turn, take_turn
 from scheduler.logs import get_log
+from scheduler.metrics import CREATED
 from scheduler.picker.sparing import Sparing
 from scheduler.store import occurrences
 from scheduler.store.connection import Database
@@ -47,7 +48,7 @@ class Recurring:
     def _make_batch(self) -> bool:
         """Make the jobs of some schedules in one transaction; whether there were any."""
         turns: list[Turn] = []
-        jobs = 0
+        jobs = made = 0
         with self.database.connection() as conn, conn.transaction():
             for due in occurrences.due_schedules(conn, limit=_LIMIT):
                 turns.append(_turn(due))
@@ -57,6 +58,7 @@ class Recurring:
             if turns:
                 made = occurrences.make_jobs(conn, turns)
                 log.debug("occurrences made", schedules=len(turns), jobs=made)
+        CREATED.labels("schedule").inc(made)
         return bool(turns)
 
 

@@ -6,6 +6,7 @@ from math import inf
 from typing import Final
 
 from scheduler.logs import get_log
+from scheduler.metrics import FAILED, LOST
 from scheduler.store import transitions
 from scheduler.store.connection import Database
 
@@ -38,6 +39,8 @@ class Rescue:
             rescued = transitions.rescue(conn, limit=_LIMIT, lease_seconds=self._lease_seconds, trusted=trusted)
             buried = transitions.bury(conn, limit=_LIMIT, lease_seconds=self._lease_seconds, trusted=trusted)
             self._last_contact = self._clock()
+        LOST.inc(len(rescued.lost) + len(buried))
+        FAILED.inc(len(buried))
         if rescued.picked:
             log.info("claims rescued", count=len(rescued.picked), job_ids=rescued.picked[:20])
         if rescued.lost or buried:

@@ -19,7 +19,7 @@ from scheduler.settings import Settings, find_settings
 from scheduler.store.connection import Database
 from scheduler.web.app import dashboard
 from scheduler.wiring.accounts import create_when_possible, first_admin
-from scheduler.wiring.common import database_url, redis_url, set_up_logs, start
+from scheduler.wiring.common import database_url, redis_url, set_up, start
 from scheduler.wiring.tasks import task_registry
 
 log = get_log("wiring")
@@ -50,7 +50,7 @@ def api_application() -> Flask:
     """The API as the server's worker process builds it."""
     die_with_parent()
     settings = find_settings()
-    set_up_logs("api", settings)
+    set_up("api", settings)
     database = Database(database_url(settings), name="api", max_size=_API_THREADS + 2)
     app = create_app(
         Services(
@@ -61,6 +61,7 @@ def api_application() -> Flask:
             version=__version__,
             tokens=_tokens(settings),
             redis_url=redis_url(settings),
+            metrics_token=settings.metrics_token.get_secret_value(),
             rate_limit=settings.rate_limit,
             allow_registration=settings.allow_registration,
             cors_origins=settings.cors_origins,

@@ -2,15 +2,24 @@
 
 import atexit
 import signal
+from typing import Final
 
 from scheduler.daemon import Backoff, Stop, follow_lifeline
 from scheduler.domain.errors import ConfigurationError, StoreUnavailable
 from scheduler.logs import configure_logs, get_log
+from scheduler.metrics import introduce
+from scheduler.metrics_server import serve_metrics
+from scheduler.probes import Pulse
+from scheduler.queue import Signals
+from scheduler.readiness import look_at
 from scheduler.settings import Settings
 from scheduler.store import migrate as migrations
 from scheduler.store.connection import Database
 
 log = get_log("wiring")
+
+_PROBE_SECONDS: Final = 2.0
+"""How long a probe waits for a connection."""
 
 
 def migrate(settings: Settings) -> list[str]:
@@ -20,7 +29,7 @@ def migrate(settings: Settings) -> list[str]:
 
 def start(process: str, settings: Settings) -> Stop:
     """Set up this process; what it returns tells when to stop."""
-    set_up_logs(process, settings)
+    set_up(process, settings)
     follow_lifeline()
     # An interpreter that ends gives every signal its deadly default back, but for those that are ignored.
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -28,9 +37,22 @@ def start(process: str, settings: Settings) -> Stop:
     return Stop()
 
 
-def set_up_logs(process: str, settings: Settings) -> None:
-    """Let this process log as the settings say."""
+def set_up(process: str, settings: Settings) -> None:
+    """Let this process log as the settings say, and its metrics say what it is."""
+    introduce(process)
     configure_logs(process=process, log_format=settings.log_format, level=settings.log_level)
+
+
+def serve(settings: Settings) -> Pulse:
+    """Answer Prometheus and probes for as long as this process lives; its loop is to beat what this returns.
+
+    Raises ConfigurationError when it cannot listen.
+    """
+    pulse = Pulse()
+    database = Database(database_url(settings), name="probes", max_size=1, timeout=_PROBE_SECONDS)
+    signals = Signals(redis_url(settings))
+    serve_metrics(settings.metrics_host, settings.metrics_port, pulse, lambda: look_at(database, signals))
+    return pulse
 
 
 def schema_is_there(database: Database, stop: Stop) -> bool:

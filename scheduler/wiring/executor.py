@@ -11,9 +11,10 @@ import uvloop
 from scheduler import __version__
 from scheduler.executor.executor import Executor, ExecutorConfig
 from scheduler.executor.process import preload
+from scheduler.logs import log_everywhere
 from scheduler.settings import Settings
 from scheduler.store.connection import Database
-from scheduler.wiring.common import database_url, redis_url, schema_is_there, start
+from scheduler.wiring.common import database_url, redis_url, schema_is_there, serve, start
 from scheduler.wiring.tasks import task_registry
 
 
@@ -21,9 +22,11 @@ def run_executor(settings: Settings) -> None:
     """Be an executor until SIGTERM."""
     stop = start("executor", settings)
     stop.listen(settings.shutdown_grace_seconds)
+    name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
+    log_everywhere(worker=name)
     config = ExecutorConfig(
         redis_url=redis_url(settings),
-        name=f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}",
+        name=name,
         version=__version__,
         queues=settings.executor_queues,
         concurrency=settings.executor_concurrency,
@@ -35,10 +38,12 @@ def run_executor(settings: Settings) -> None:
     reports = Database(database_url(settings), name="reports", max_size=1, timeout=10)  # leases never wait for them
     registry = task_registry(settings, reports)
     preload(settings.task_modules)
+    pulse = serve(settings)
     database = Database(database_url(settings), name="executor", max_size=4)
     if schema_is_there(database, stop):
         # The runner is not closed: that would wait for tasks that ignore their cancellation.
-        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(Executor(config, database, registry, stop).run())
+        executor = Executor(config, database, registry, stop, pulse)
+        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(executor.run())
     database.close()
     reports.close()
     sys.stdout.flush()

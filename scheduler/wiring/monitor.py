@@ -8,7 +8,7 @@ from scheduler.monitor.tell import Channel, email, webhook
 from scheduler.monitor.watch import Limits
 from scheduler.settings import Settings
 from scheduler.store.connection import Database
-from scheduler.wiring.common import database_url, redis_url, schema_is_there, start
+from scheduler.wiring.common import database_url, redis_url, schema_is_there, serve, start
 from scheduler.wiring.tasks import smtp_config
 
 
@@ -16,15 +16,14 @@ def run_monitor(settings: Settings) -> None:
     """Be the monitor until SIGTERM."""
     stop = start("monitor", settings)
     stop.listen(settings.shutdown_grace_seconds)
+    pulse = serve(settings)
     config = MonitorConfig(
-        host=settings.metrics_host,
-        port=settings.metrics_port,
         retention_days=settings.retention_days,
         alerts=_alerts(settings),
     )
     database = Database(database_url(settings), name="monitor", max_size=2)
     if schema_is_there(database, stop):
-        Monitor(config, database, stop).run()
+        Monitor(config, database, stop, pulse).run()
     database.close()
 
 

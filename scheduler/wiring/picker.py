@@ -8,7 +8,7 @@ from scheduler import __version__
 from scheduler.picker.picker import Picker, PickerConfig
 from scheduler.settings import Settings
 from scheduler.store.connection import Database
-from scheduler.wiring.common import database_url, redis_url, schema_is_there, start
+from scheduler.wiring.common import database_url, redis_url, schema_is_there, serve, start
 
 
 def run_picker(settings: Settings) -> None:
@@ -24,7 +24,8 @@ def run_picker(settings: Settings) -> None:
         lease_seconds=settings.lease_seconds,
         ageing_seconds=settings.priority_ageing_seconds,
     )
+    pulse = serve(settings)
     database = Database(database_url(settings), name="picker", max_size=2)
     if schema_is_there(database, stop):
-        Picker(config, database, stop).run()
+        Picker(config, database, stop, pulse).run()
     database.close()

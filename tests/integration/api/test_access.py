@@ -91,6 +91,7 @@ OPERATIONS: Final = {
     "get /api/audit": "admin",
     "get /healthz": "open",
     "get /readyz": "open",
+    "get /metrics": "admin",
 }
 
 BODIES: Final[dict[str, Any]] = {

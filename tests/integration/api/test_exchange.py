@@ -135,6 +135,7 @@ OPERATIONS = {
     ("/api/audit", "get"): {"200", "422", "503"},
     ("/healthz", "get"): {"200"},
     ("/readyz", "get"): {"200", "503"},
+    ("/metrics", "get"): {"200"},
 }
 
 OPEN = {
@@ -164,7 +165,7 @@ def test_the_document_tells_of_every_operation(storeless: Api) -> None:
                 assert "content" not in response
                 continue
             is_problem = int(status) >= 400 and path != "/readyz"
-            kind = "text/csv" if path == "/api/jobs/export" else "application/json"
+            kind = {"/api/jobs/export": "text/csv", "/metrics": "text/plain"}.get(path, "application/json")
             assert list(response["content"]) == ["application/problem+json" if is_problem else kind]
 
 

@@ -88,4 +88,5 @@ def test_prometheus_asks_the_processes_that_there_are() -> None:
         for lookup in job["dns_sd_configs"]
         for name in lookup["names"]
     }
-    assert looked_up == {(name, OURS[name]["environment"]["METRICS_PORT"]) for name in PROCESSES if name != "api"}
+    assert looked_up == {(name, OURS[name]["environment"]["PROBE_PORT"]) for name in PROCESSES}
+    assert [name for name in configuration["rule_files"] if not (ROOT / "deploy" / "prometheus" / name).exists()] == []

@@ -44,7 +44,7 @@ def churned(database_url: str) -> Generator[tuple[str, Frontier]]:
 
 
 def plan_of_claim(conn: Connection, starts: list[backlog.Start]) -> Plan:
-    arguments: list[object] = [LEASE, *start_parameters(starts).values(), "default", 0.0, LIMIT, AGEING]
+    arguments: list[object] = [LEASE, False, "default", *start_parameters(starts).values(), 0.0, LIMIT, AGEING]
     return plan_of(
         conn,
         lambda: transitions.claim(

@@ -80,7 +80,7 @@ def keys_of(ids: list[int]) -> list[AttemptKey]:
 @pytest.mark.parametrize("limit", [10, DUE])
 def test_a_claim_reads_jobs_that_are_due_alone(crowd: Connection, mode: LiteralString, limit: int) -> None:
     plan = plan_of(
-        crowd, lambda: claimed(crowd, limit=limit), [LEASE, *EVERYWHERE, "default", 0.0, limit, AGEING], mode
+        crowd, lambda: claimed(crowd, limit=limit), [LEASE, False, "default", *EVERYWHERE, 0.0, limit, AGEING], mode
     )
     assert set(plan.scans) == {"jobs_due", "jobs_pkey"}
     found = min(DUE, 9 * limit)  # of each priority as many as might be the first in turn
@@ -89,7 +89,7 @@ def test_a_claim_reads_jobs_that_are_due_alone(crowd: Connection, mode: LiteralS
 
 @each_mode
 def test_a_claim_of_keyed_jobs_reads_nothing_of_others(crowd: Connection, mode: LiteralString) -> None:
-    plan = plan_of(crowd, lambda: claimed_keyed(crowd, limit=DUE), ["default", LEASE, AGEING, DUE], mode)
+    plan = plan_of(crowd, lambda: claimed_keyed(crowd, limit=DUE), ["default", LEASE, False, AGEING, DUE], mode)
     assert set(plan.scans) <= {"jobs_keys", "jobs_due_keyed", "jobs_pkey", "jobs_concurrency_key"}
     assert plan.rows_read == 0
 

@@ -40,11 +40,10 @@ def audited(view: Callable[..., Response], *, object_type: str, audit: Audit, ch
 
     @wraps(view)
     def recording(**arguments: Any) -> Response:
-        changed = _id_in(arguments.get("path")) if changes else None
-        with whole() if audit is Audit.WITH else nullcontext():
-            before = _stands(object_type, changed)
+        thing = _Thing(object_type, _id_in(arguments.get("path")) if changes else None)
+        with whole(thing.look) if audit is Audit.WITH else nullcontext():
             response = view(**arguments)
-            change = difference(before, _stands(object_type, changed))
+            change = thing.change()
             with connection() as conn:
                 _record(conn, view.__name__, object_type, arguments, response, change)
             return response
@@ -52,11 +51,26 @@ def audited(view: Callable[..., Response], *, object_type: str, audit: Audit, ch
     return recording
 
 
-def _stands(object_type: str, object_id: int | None) -> JsonObject:
-    if object_id is None:
-        return {}
-    with connection() as conn:
-        return how_it_stands(conn, current_caller(), object_type, object_id)
+class _Thing:
+    """What the present request may change: how it stands before, and what of that is another after."""
+
+    def __init__(self, object_type: str, object_id: int | None) -> None:
+        self._type = object_type
+        self._id = object_id
+        self._before: JsonObject = {}
+
+    def look(self) -> None:
+        """Before anything is changed."""
+        self._before = self._stands()
+
+    def change(self) -> tuple[JsonObject, JsonObject]:
+        return difference(self._before, self._stands())
+
+    def _stands(self) -> JsonObject:
+        if self._id is None:
+            return {}
+        with connection() as conn:
+            return how_it_stands(conn, current_caller(), self._type, self._id)
 
 
 def tell(*, before: JsonObject | None = None, after: JsonObject | None = None) -> None:

@@ -1,6 +1,6 @@
 """What the API stands on, handed to it when the application is built."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -97,10 +97,18 @@ def transaction() -> Generator[Connection]:
 
 
 @contextmanager
-def whole() -> Generator[None]:
-    """The same, but it begins with the first connection() in the block: what is refused before costs no connection."""
+def whole(first: Callable[[], None]) -> Generator[None]:
+    """The same, but it begins with the first connection() in the block: what is refused before costs no connection.
+
+    `first` is done then, before all else in it.
+    """
     with ExitStack() as stack:
-        setattr(g, _BEGIN, lambda: stack.enter_context(transaction()))
+
+        def begin() -> None:
+            stack.enter_context(transaction())
+            first()
+
+        setattr(g, _BEGIN, begin)
         try:
             yield
         finally:

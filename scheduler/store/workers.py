@@ -3,8 +3,10 @@
 from datetime import UTC
 from typing import Final
 
+from scheduler.domain.caller import Caller
 from scheduler.domain.queue import NewWorker, WorkerState
 from scheduler.store.connection import Connection, fetch_all
+from scheduler.store.filters import OWNED, ownership
 
 REPORT_SECONDS: Final = 5.0
 """How often each says that it lives."""
@@ -69,3 +71,13 @@ def live_workers(conn: Connection) -> list[WorkerState]:
         )
         for row in fetch_all(conn, _LIVE, {"gone": GONE_SECONDS})
     ]
+
+
+_RUNNING: Final = f"""
+    SELECT worker, (array_agg(id ORDER BY started_at))[1:%(limit)s] FROM jobs
+    WHERE lease_until IS NOT NULL AND status = 'running' AND {OWNED} GROUP BY worker"""
+
+
+def running_jobs(conn: Connection, caller: Caller, *, limit: int) -> dict[str, list[int]]:
+    """By worker, the jobs that it runs and the caller may see: the longest running first, `limit` at most."""
+    return dict(fetch_all(conn, _RUNNING, {"limit": limit, **ownership(caller)}))

@@ -22,6 +22,7 @@ from scheduler.web.jobs import jobs
 from scheduler.web.new_job import new_job
 from scheduler.web.notice import said
 from scheduler.web.overview import overview
+from scheduler.web.queues import queues
 from scheduler.web.schedules import schedules
 from scheduler.web.session import csrf_token, gate, may_change, session, visitor
 from scheduler.web.show import FILTERS
@@ -37,7 +38,20 @@ _GLOBALS: Final = {
     "said": said,
 }
 
-_PARTS: Final = (session, assets, overview, jobs, job, new_job, schedules, templates, dead_letters, accounts, audit)
+_PARTS: Final = (
+    session,
+    assets,
+    overview,
+    jobs,
+    job,
+    new_job,
+    schedules,
+    templates,
+    queues,
+    dead_letters,
+    accounts,
+    audit,
+)
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from playwright.sync_api import Locator
+
 from tests.acceptance.cluster import Cluster
 from tests.browser.conftest import Visit
 from tests.eventually import eventually
@@ -149,6 +151,47 @@ def test_a_schedule_is_previewed_created_changed_paused_and_triggered(visit: Vis
     assert jobs
     visitor.press("Delete")
     assert visitor.notice == "The schedule is removed."
+
+
+def test_a_queue_is_paused_limited_and_resumed(visit: Visit, site: Cluster) -> None:
+    site.post_job("noop", queue="slow", delay_seconds=9e4)
+    visitor = visit()
+    visitor.go("/queues")
+
+    def row() -> Locator:
+        return visitor.page.locator("tr", has=visitor.page.get_by_role("link", name="slow", exact=True))
+
+    def state() -> dict[str, Any]:
+        queues = site.call("GET", "/api/queue/stats").body["queues"]
+        return next(each for each in queues if each["name"] == "slow")
+
+    visitor.press("Pause", row())
+    assert state()["paused"]
+    row().get_by_text("Limits").click()
+    row().get_by_label("At a time").fill("3")
+    row().get_by_label("Claims").fill("10")
+    row().get_by_label("in seconds").fill("60")
+    visitor.press("Set", row())
+    assert (state()["max_running"], state()["rate_limit"]) == (3, {"count": 10, "per_seconds": 60.0})
+    visitor.press("Resume", row())
+    assert not state()["paused"]
+
+
+def test_messages_in_redis_are_dropped_and_no_job_with_them(visit: Visit, site: Cluster) -> None:
+    visitor = visit()
+    visitor.go("/admin/queues")
+    visitor.press("Empty", visitor.page.locator("article", has_text="default").first)
+    assert "messages dropped." in visitor.notice
+    visitor.go("/audit?objectType=queue")
+    assert "empty_queue_in_redis" in visitor.text
+
+
+def test_the_workers_page_shows_who_runs_what(visit: Visit, site: Cluster) -> None:
+    visitor = visit()
+    visitor.go("/workers")
+    assert visitor.page.locator("tbody tr").count() == 2
+    assert "executor" in visitor.text
+    assert visitor.page.locator("tbody a[href='/jobs/3']").count() == 1
 
 
 def test_a_template_is_kept_used_and_removed(visit: Visit, site: Cluster) -> None:

@@ -17,6 +17,8 @@ CHANGES = [
     "/templates/new",
     "/templates/1/use",
     "/dead-letters",
+    "/queues/default/pause",
+    "/admin/queues/default/empty",
     "/users",
     "/keys",
     "/logout",
@@ -118,6 +120,7 @@ def test_a_viewer_sees_no_control_and_is_refused_in_any_case(visit: Visit) -> No
         assert visitor.page.get_by_role("button", name="New").count() == 0
         token = visitor.page.locator("input[name=csrf]").first.get_attribute("value") or ""
     assert visitor.go("/users").status == 403
+    assert visitor.go("/admin/queues").status == 403
     assert visitor.go("/audit").status == 403
     answer = visitor.context.request.post(f"{visitor.url}/jobs/new", form={"csrf": token, "type": "noop"})
     assert answer.status == 422

@@ -24,6 +24,7 @@ class StatsQuery(Query):
     """Of how many hours."""
 
     hours: Annotated[int, Field(ge=1, le=LONGEST_WINDOW_HOURS, description="The window of performance.")] = 24
+    detailed: Annotated[bool, Field(description="Whether the timeline tells waits and durations as well.")] = False
 
 
 class PercentilesOut(Output):
@@ -53,6 +54,13 @@ class MomentOut(Output):
     failed: Annotated[int, Field(description="Failed, timed out or lost.")]
 
 
+class DetailedMomentOut(MomentOut):
+    """The same, with how long they waited and took."""
+
+    queue_wait_ms: PercentilesOut
+    duration_ms: PercentilesOut
+
+
 class StatsOut(Output):
     """The state of the whole, as the caller may see it."""
 
@@ -80,10 +88,11 @@ class StatsOut(Output):
     status_counts: Annotated[dict[JobStatus, int], Field(description="Jobs by status, zeros included.")]
     task_types: Annotated[dict[str, int], Field(description="Jobs by task type.")]
     performance: PerformanceOut
-    timeline: list[MomentOut]
+    timeline: list[MomentOut | DetailedMomentOut]
 
     @classmethod
-    def of(cls, counts: JobCounts, recent: Performance) -> Self:
+    def of(cls, counts: JobCounts, recent: Performance, *, detailed: bool) -> Self:
+        moment_out = DetailedMomentOut if detailed else MomentOut
         status_counts, task_types = dict.fromkeys(JobStatus, 0), dict[str, int]()
         for (status, task_type), jobs in sorted(counts.items(), key=lambda item: item[0][1]):
             status_counts[status] += jobs
@@ -92,7 +101,7 @@ class StatsOut(Output):
             status_counts=status_counts,
             task_types=task_types,
             performance=PerformanceOut.model_validate(recent, from_attributes=True),
-            timeline=[MomentOut.model_validate(moment, from_attributes=True) for moment in recent.timeline],
+            timeline=[moment_out.model_validate(moment, from_attributes=True) for moment in recent.timeline],
         )
 
 
@@ -105,4 +114,4 @@ def stats(query: StatsQuery) -> Response:
     with services().database.connection() as connection:
         counts = count_jobs(connection, current_caller())
         recent = recent_performance(connection, current_caller(), timedelta(hours=query.hours))
-    return answer(StatsOut.of(counts, recent))
+    return answer(StatsOut.of(counts, recent, detailed=query.detailed))

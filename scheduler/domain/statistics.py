@@ -1,6 +1,7 @@
 """What attempts of some hours came to: how many, how long they waited, how long they took."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,6 +35,8 @@ class Moment:
     at: datetime
     completed: int
     failed: int
+    queue_wait_ms: Percentiles
+    duration_ms: Percentiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +71,38 @@ def timeline_step(window: timedelta) -> timedelta:
 
 def performance(tallies: Sequence[Tally], *, stretches: Sequence[datetime], minutes: float) -> Performance:
     """What these tallies, of `minutes` altogether, come to; `stretches` are the beginnings of the timeline's."""
-    timeline = {at: [0, 0] for at in stretches}
-    histograms: dict[str, dict[int, int]] = {"wait": {}, "duration": {}}
+    by_stretch: dict[datetime, list[Tally]] = {at: [] for at in stretches}
     for tally in tallies:
-        histogram = histograms[tally.measure]
-        histogram[tally.bucket] = histogram.get(tally.bucket, 0) + tally.attempts
-        if tally.measure == "duration":
-            timeline[tally.at][0] += tally.attempts * (tally.status is ExecutionStatus.COMPLETED)
-            timeline[tally.at][1] += tally.attempts * (tally.status in _FAILURES)
-    completed = sum(counts[0] for counts in timeline.values())
-    failed = sum(counts[1] for counts in timeline.values())
+        by_stretch[tally.at].append(tally)
+    timeline = [_moment(at, each) for at, each in by_stretch.items()]
+    completed = sum(moment.completed for moment in timeline)
+    failed = sum(moment.failed for moment in timeline)
     return Performance(
         throughput_per_minute=completed / minutes,
         success_rate=completed / (completed + failed) if completed + failed else None,
-        queue_wait_ms=percentiles(histograms["wait"]),
-        duration_ms=percentiles(histograms["duration"]),
-        timeline=[Moment(at, *counts) for at, counts in timeline.items()],
+        queue_wait_ms=_percentiles_of(tallies, "wait"),
+        duration_ms=_percentiles_of(tallies, "duration"),
+        timeline=timeline,
     )
+
+
+def _moment(at: datetime, tallies: Sequence[Tally]) -> Moment:
+    ended = [tally for tally in tallies if tally.measure == "duration"]
+    return Moment(
+        at=at,
+        completed=sum(tally.attempts for tally in ended if tally.status is ExecutionStatus.COMPLETED),
+        failed=sum(tally.attempts for tally in ended if tally.status in _FAILURES),
+        queue_wait_ms=_percentiles_of(tallies, "wait"),
+        duration_ms=_percentiles_of(tallies, "duration"),
+    )
+
+
+def _percentiles_of(tallies: Sequence[Tally], measure: str) -> Percentiles:
+    histogram = Counter[int]()
+    for tally in tallies:
+        if tally.measure == measure:
+            histogram[tally.bucket] += tally.attempts
+    return percentiles(histogram)
 
 
 def percentiles(histogram: Mapping[int, int]) -> Percentiles:

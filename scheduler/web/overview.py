@@ -17,7 +17,9 @@ def show() -> str:
     """Counts, rates, what failed of late, and what comes next."""
     hours = request.args.get("hours", "")
     hours = hours if hours in WINDOWS else "24"
-    stats = ask("GET", "/api/stats", query={"hours": hours})
+    stats = ask("GET", "/api/stats", query={"hours": hours, "detailed": "true"})
+    queues = sorted(ask("GET", "/api/queue/stats")["queues"], key=lambda each: -(each["oldest_due_seconds"] or 0))
+    workers = ask("GET", "/api/workers")["workers"]
     failed = ask("GET", "/api/dead-letter", query={"limit": _RECENT})["jobs"]
     running = ask("GET", "/api/jobs", query={"status": "running", "limit": _RECENT})["jobs"]
     coming = ask("GET", "/api/schedules", query={"limit": "100"})["schedules"]
@@ -27,6 +29,8 @@ def show() -> str:
         stats=stats,
         hours=hours,
         windows=WINDOWS,
+        queues=queues[: int(_RECENT)],
+        workers=workers,
         failed=failed,
         running=running,
         soon=soon[: int(_RECENT)],

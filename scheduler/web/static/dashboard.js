@@ -16,18 +16,26 @@ function draw(root) {
     const moments = JSON.parse(place.dataset.plot);
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
+    const kind = place.dataset.kind;
+    const isCounts = kind === "counts";
     const bars = uPlot.paths.bars({ size: [0.7, 40] });
     const axis = { stroke: colour("--pico-muted-color"), grid: { stroke: colour("--pico-muted-border-color"), width: 1 } };
     const series = (label, name) => ({ label, stroke: colour(name), fill: colour(name), paths: bars, points: { show: false } });
+    const line = (label, name) => ({ label, stroke: colour(name), width: 2, spanGaps: true, points: { size: 4 } });
     const options = {
-      width: place.clientWidth, height: 200, legend: { live: false }, cursor: { show: false },
-      series: [{}, series("completed", "--done"), series("failed", "--bad")],
+      width: place.clientWidth, height: isCounts ? 200 : 150, legend: { live: false }, cursor: { show: false },
+      series: [{}, ...(isCounts
+        ? [series("completed", "--done"), series("failed", "--bad")]
+        : [line("p50", "--done"), line("p95", "--late"), line("p99", "--bad")])],
       axes: [axis, { ...axis, size: 60 }],
       scales: { y: { range: (_, __, most) => [0, Math.max(1, most)] } },
     };
     const at = moments.map((each) => Date.parse(each.at) / 1000);
     place.replaceChildren();
-    new uPlot(options, [at, moments.map((each) => each.completed + each.failed), moments.map((each) => each.failed)], place);
+    const values = isCounts
+      ? [moments.map((each) => each.completed + each.failed), moments.map((each) => each.failed)]
+      : ["p50", "p95", "p99"].map((name) => moments.map((each) => each[kind][name]));
+    new uPlot(options, [at, ...values], place);
   }
 }
 

@@ -17,6 +17,9 @@ def test_statistics_of_nothing(api: Api) -> None:
         "duration_ms": nothing,
     }
     assert body["timeline"][0].keys() == {"at", "completed", "failed"}
+    detailed = api.get("/api/stats", {"detailed": "true"}).ok()["timeline"][-1]
+    assert detailed.keys() == {"at", "completed", "failed", "queue_wait_ms", "duration_ms"}
+    assert detailed["duration_ms"].keys() == {"p50", "p95", "p99"}
 
 
 def test_statistics_count_jobs(api: Api) -> None:

@@ -28,7 +28,8 @@ def cancel(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - takes no 
         job = transitions.cancel(conn, current_caller(), path.id)
     if job.started_at is not None:
         stop_running(job.id)
-    wake_pickers()  # its key, or its place in a limited queue, may be free now
+    if job.concurrency_key is not None or job.picked_at is not None:
+        wake_pickers()  # its key, or its place in a limited queue, may be free now
     return answer(JobOut.of(job))
 
 

@@ -75,6 +75,11 @@ OPERATIONS: Final = {
     "post /api/schedules/{id}/trigger": "write its own",
     "get /api/schedules/{id}/next": "read its own",
     "get /api/task-types": "read",
+    "get /api/queue/stats": "read",
+    "post /api/queues/{name}/pause": "admin",
+    "post /api/queues/{name}/resume": "admin",
+    "patch /api/queues/{name}": "admin",
+    "get /api/workers": "read",
     "post /api/auth/register": "open",
     "post /api/auth/login": "open",
     "post /api/auth/refresh": "open",
@@ -109,6 +114,7 @@ BODIES: Final[dict[str, Any]] = {
     "delete /api/dead-letter": {"ids": [10**9]},
     "post /api/auth/keys": {"name": "k", "scope": "read"},
     "patch /api/users/{id}": {"active": True},
+    "patch /api/queues/{name}": {"max_running": 8},
 }
 """Where a body is needed for getting as far as the rows; elsewhere none is sent."""
 
@@ -158,7 +164,7 @@ class World:
     def answer(self, operation: str, token: str) -> int:
         """The status that the operation is answered with."""
         method, path = operation.split()
-        there = path.replace("{id}", str(self.thing(path))) if "{id}" in path else path
+        there = path.replace("{id}", str(self.thing(path))) if "{id}" in path else path.replace("{name}", "mail")
         body = BODIES.get(operation)
         headers = {} if body is None else {"Content-Type": "application/json"}
         data = None if body is None else json.dumps(body)

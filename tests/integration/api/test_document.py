@@ -46,7 +46,8 @@ CHOICES = {"/api/bulk/cancel", "/api/bulk/retry", "/api/dead-letter", "/api/dead
 """Operations to which one of ids and filter must be given."""
 
 EMPTY: Final = """
-TRUNCATE jobs, executions, idempotency_keys, templates, schedules, accounts, login_failures RESTART IDENTITY CASCADE
+TRUNCATE jobs, executions, idempotency_keys, templates, schedules, accounts, login_failures, queue_controls
+RESTART IDENTITY CASCADE
 """
 
 

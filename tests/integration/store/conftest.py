@@ -21,6 +21,7 @@ def database_url(migrated_url: str) -> str:
     """A migrated, empty database."""
     with psycopg.connect(migrated_url, autocommit=True) as conn:
         conn.execute("TRUNCATE jobs, executions, idempotency_keys, templates, schedules")
+        conn.execute("TRUNCATE queue_controls, queue_claims, queue_slots, workers")
     return migrated_url
 
 

@@ -23,7 +23,6 @@ from scheduler.store.accounts import create_account
 from scheduler.store.connection import Database
 from tests.credentials import access_token
 from tests.eventually import eventually
-from tests.integration.cli.contract import serving_queues
 from tests.integration.cli.running import Shell, System
 
 PAGE = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
@@ -72,12 +71,9 @@ def test_each_example_does_as_it_is_shown(shell: Shell, system: System, tmp_path
     assert json.loads((tmp_path / "completed.jsonl").read_text().splitlines()[0])["status"] == "completed"
 
 
-def test_each_example_of_queues(shell: Shell) -> None:
-    with serving_queues() as url:
-        shell.setenv(SCHEDULER_URL=url)
-        run_examples(shell, "queues")
-        assert shell.run(commands, "queues", "limit", "mails", "--rate", "fast").exit_code == 2
-        assert shell.run(commands, "queues", "limit", "mails").exit_code == 2
+def test_limits_that_say_nothing_are_wrong(shell: Shell) -> None:
+    assert shell.run(commands, "queues", "limit", "mails", "--rate", "fast").exit_code == 2
+    assert shell.run(commands, "queues", "limit", "mails").exit_code == 2
 
 
 def test_a_log_in_is_kept_for_its_user_alone_and_renews_itself(shell: Shell, system: System) -> None:

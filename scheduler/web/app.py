@@ -96,9 +96,10 @@ def _finish(response: Response) -> Response:
 
 def _error_page(error: Exception) -> ResponseReturnValue:
     """Any error as a page that says what happened and what to do."""
+    headers: dict[str, str] = {}
     match error:
         case Refused():
-            status, detail = error.status, error.detail
+            status, detail, headers = error.status, error.detail, error.retry_after
         case HTTPException():
             if error.response is not None:
                 return error.response
@@ -106,9 +107,9 @@ def _error_page(error: Exception) -> ResponseReturnValue:
         case Missing():
             status, detail = 404, str(error)
         case Unavailable():
-            status, detail = 503, str(error)
+            status, detail, headers = 503, str(error), {"Retry-After": "2"}
         case SchedulerError() | Exception():
             log.error("page failed", exc_info=error, path=request.path)
             status, detail = 500, f"Something went wrong here. The log has the reason beside request id {request_id()}."
     page = render_template("error.html", status=status, title=HTTPStatus(status).phrase, detail=detail)
-    return page, status, {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return page, status, headers

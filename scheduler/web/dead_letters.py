@@ -4,10 +4,11 @@ import re
 from typing import Any, Final
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from scheduler.web.inside import Refused, ask
-from scheduler.web.jobs import told
+from scheduler.web.jobs import ids_of, told
 from scheduler.web.notice import say
 
 dead_letters = Blueprint("dead_letters", __name__)
@@ -39,9 +40,11 @@ def _alike(job: dict[str, Any]) -> tuple[str, str, str]:
 @dead_letters.post("/dead-letters")
 def act() -> Response:
     """Retry or remove a group."""
-    ids = [int(each) for each in request.form.get("ids", "").split(",") if each.isdecimal()]
+    ids, action = ids_of(request.form.get("ids", "").split(",")), request.form.get("action")
+    if action not in {"retry", "delete"}:
+        raise BadRequest("Say what to do with the jobs: retry or delete.")
     try:
-        if request.form.get("action") == "delete":
+        if action == "delete":
             outcome = ask("DELETE", "/api/dead-letter", body={"ids": ids})
             say(told(len(outcome["deleted"]), "removed", outcome))
         else:

@@ -37,6 +37,11 @@ def fields_of(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[Fiel
     return sorted(fields, key=lambda field: not field.is_required)
 
 
+def flags_of(schema: Mapping[str, Any]) -> list[str]:
+    """The names of those fields that are ticked or not."""
+    return [field.name for field in fields_of(schema, {}) if field.kind == "flag"]
+
+
 def _field(name: str, told: Mapping[str, Any], is_required: bool, values: Mapping[str, Any]) -> Field:
     kind, choices = _kind(name, told)
     value = values.get(name, told.get("default"))
@@ -70,7 +75,7 @@ def _kind(name: str, told: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
 def _as_text(kind: str, value: Any) -> str:
     if value is None:
         return ""
-    if kind == "json":
+    if kind == "json" and not isinstance(value, str):  # what was filled in comes back as it was
         return json.dumps(value, indent=2, ensure_ascii=False)
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
 
@@ -92,7 +97,7 @@ def _read(field: Field, text: str) -> Any:
     if field.kind in {"number", "json"}:
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             if field.kind == "json" and not text.lstrip().startswith(("{", "[", '"')):
                 return text.strip()  # a word: most of these fields take text beside lists and objects
             raise InvalidInput(

@@ -29,7 +29,7 @@ class Refused(Exception):
         self.status: Final[int] = problem["status"]
         self.detail: Final[str] = problem["detail"]
         self.faults: Final[list[dict[str, Any]]] = problem.get("errors") or []
-        self.headers: Final = headers
+        self.retry_after: Final = {name: value for name, value in headers.items() if name == "Retry-After"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """One job: its life, its attempts, and what can be done to it."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -8,12 +9,14 @@ import orjson
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from scheduler.domain.errors import FieldError, InvalidInput
 from scheduler.web.inside import Refused, ask
 from scheduler.web.notice import say
-from scheduler.web.show import STARS
+from scheduler.web.show import STARS, masked, pretty
 
 job = Blueprint("job", __name__)
 
+_HAS_OFFSET: Final = re.compile(r"(Z|[+-][0-9]{2}:[0-9]{2})$", re.IGNORECASE)
 _ENDED: Final = {"completed", "failed", "cancelled"}
 
 
@@ -88,34 +91,53 @@ def edit(job_id: int) -> str:
 
 @job.post("/jobs/<id:job_id>/edit")
 def change(job_id: int) -> Response | tuple[str, int]:
-    """Change it. Data of the task is changed as JSON; where it still shows stars, it stays as it is."""
+    """Change it. Data that was left as it is shown, with stars for secrets, stays as it is."""
     form, found = request.form, ask("GET", f"/api/jobs/{job_id}")
     body: dict[str, Any] = {name: form[name] or None for name in ("name", "description", "queue") if name in form}
+    body |= {name: as_number(form[name]) for name in ("priority", "max_attempts", "timeout_seconds") if form.get(name)}
+    if form.get("scheduled_at"):
+        body["scheduled_at"] = as_utc(form["scheduled_at"])
+    text = form.get("data", "").replace("\r\n", "\n").strip()
     try:
-        body |= {
-            name: orjson.loads(form[name]) for name in ("priority", "max_attempts", "timeout_seconds") if form.get(name)
-        }
-        if form.get("scheduled_at"):
-            body["scheduled_at"] = as_utc(form["scheduled_at"])
-        if STARS not in form.get("data", "") and form.get("data", "").strip():
-            body["task"] = {"type": found["task"]["type"], "data": orjson.loads(form["data"])}
+        if text and text != pretty(masked(found["task"]["data"])):
+            body["task"] = {"type": found["task"]["type"], "data": _data_of(text)}
         ask("PATCH", f"/api/jobs/{job_id}", body=body)
-    except orjson.JSONDecodeError as fault:
-        return render_template("job_edit.html", job=found, problem=f"The data is not JSON: {fault}."), 422
-    except Refused as no:
-        return render_template("job_edit.html", job=found, problem=no.detail), no.status
+    except (Refused, InvalidInput) as no:
+        status = no.status if isinstance(no, Refused) else 422
+        return render_template("job_edit.html", job=found, problem=why(no)), status
     return _back(job_id, "The job is changed.")
+
+
+def _data_of(text: str) -> Any:
+    if STARS in text:
+        fault = "Write out what the stars stand for: data that is changed is changed as a whole."
+        raise InvalidInput([FieldError(("task", "data"), fault, "secret_hidden")])
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInput([FieldError(("task", "data"), f"This is no JSON: {error}.", "unreadable")]) from None
+
+
+def why(no: Refused | InvalidInput) -> str:
+    """What was wrong."""
+    return no.detail if isinstance(no, Refused) else str(no)
+
+
+def as_number(text: str) -> int | float | str:
+    """A number where it is one: what it is not, the API says."""
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
 
 
 def as_utc(text: str) -> str:
     """What a form's field for a time holds: UTC, as its label says, unless it names an offset."""
-    return (
-        text
-        if text.endswith("Z") or "+" in text
-        else f"{text}Z"
-        if len(text) > len("2026-01-01T10:00")
-        else f"{text}:00Z"
-    )
+    if _HAS_OFFSET.search(text):
+        return text
+    return f"{text}Z" if text.count(":") > 1 else f"{text}:00Z"
 
 
 def _changed(job_id: int, body: dict[str, Any], told: str) -> Response:

@@ -1,10 +1,12 @@
 """The list of jobs, and what is done to many of them at once."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.web.inside import Refused, ask, link, send
@@ -23,6 +25,7 @@ SORTS: Final = {
     "-priority": "least urgent first",
 }
 _NUMBERS: Final = {"priority", "scheduleId"}
+_ID: Final = re.compile(r"[0-9]{1,18}")
 _DONE: Final = {"cancel": "cancelled", "retry": "retried"}
 
 
@@ -56,10 +59,12 @@ def show() -> str:
 def act() -> AnyResponse:
     """Cancel, retry or duplicate the jobs that were ticked, or all that match."""
     action, back = request.form.get("action", ""), link("/jobs", chosen(request.args))
+    if action not in {*_DONE, "duplicate"}:
+        raise BadRequest("Say what to do with the jobs: cancel, retry or duplicate.")
     if request.form.get("scope") == "all":
         choice: dict[str, Any] = {"filter": as_json(chosen(request.args))}
     else:
-        choice = {"ids": [int(each) for each in request.form.getlist("id") if each.isdecimal()]}
+        choice = {"ids": ids_of(request.form.getlist("id"))}
     try:
         say(_duplicate(choice) if action == "duplicate" else _all_at_once(action, choice))
     except Refused as no:
@@ -68,9 +73,8 @@ def act() -> AnyResponse:
 
 
 def _all_at_once(action: str, choice: Mapping[str, Any]) -> str:
-    done = _DONE.get(action, "cancelled")
-    outcome = ask("POST", f"/api/bulk/{action if action in _DONE else 'cancel'}", body=choice)
-    return told(len(outcome[done]), done, outcome)
+    outcome = ask("POST", f"/api/bulk/{action}", body=choice)
+    return told(len(outcome[_DONE[action]]), _DONE[action], outcome)
 
 
 def told(count: int, done: str, outcome: Mapping[str, Any]) -> str:
@@ -84,9 +88,17 @@ def told(count: int, done: str, outcome: Mapping[str, Any]) -> str:
 
 def _duplicate(choice: Mapping[str, Any]) -> str:
     ids: list[int] = choice.get("ids", [])
-    for job_id in ids:
-        ask("POST", f"/api/duplicate/{job_id}", body={})
+    for count, job_id in enumerate(ids):
+        try:
+            ask("POST", f"/api/duplicate/{job_id}", body={})
+        except Refused as no:
+            return f"{count} of {len(ids)} jobs duplicated, and no more: {no.detail}"
     return f"{len(ids)} {'job' if len(ids) == 1 else 'jobs'} duplicated." if ids else "Tick the jobs to duplicate."
+
+
+def ids_of(texts: Iterable[str]) -> list[int]:
+    """Those of them that can be ids."""
+    return [int(each) for each in texts if _ID.fullmatch(each)]
 
 
 def as_json(wanted: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -95,7 +107,7 @@ def as_json(wanted: Mapping[str, list[str]]) -> dict[str, Any]:
         name: values
         if name == "status"
         else int(values[0])
-        if name in _NUMBERS and values[0].isdecimal()
+        if name in _NUMBERS and _ID.fullmatch(values[0])
         else values[0]
         for name, values in wanted.items()
     }

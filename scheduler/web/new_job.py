@@ -7,14 +7,15 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from scheduler.domain.errors import InvalidInput
-from scheduler.web.forms import data_of, fields_of
+from scheduler.web.forms import PREFIX, data_of, fields_of, flags_of
 from scheduler.web.inside import Refused, ask
-from scheduler.web.job import as_utc
+from scheduler.web.job import as_number, as_utc, why
 from scheduler.web.notice import say
+from scheduler.web.session import CSRF_FIELD
 
 new_job = Blueprint("new_job", __name__)
 
-_NUMBERS: Final = {"priority": int, "max_attempts": int, "timeout_seconds": float}
+_NUMBERS: Final = ("priority", "max_attempts", "timeout_seconds")
 
 
 class Filled:
@@ -32,20 +33,16 @@ class Filled:
 
     def options(self) -> dict[str, Any]:
         """The options that are set, numbers as numbers where they are some: what they are not, the API says."""
-        return {name: _number(name, self.form[name]) for name in ("queue", *_NUMBERS) if self.form.get(name)}
+        numbers = {name: as_number(self.form[name]) for name in _NUMBERS if self.form.get(name)}
+        return numbers | ({"queue": self.form["queue"]} if self.form.get("queue") else {})
 
     def page(self, template: str, **more: Any) -> str:
         """The form, filled in as it was."""
-        values = {key.removeprefix("data."): value for key, value in self.form.items() if key.startswith("data.")}
+        values = {key.removeprefix(PREFIX): value for key, value in self.form.items() if key.startswith(PREFIX)}
+        if CSRF_FIELD in self.form:  # it was sent: a box that is not ticked was not sent with it
+            values = {**dict.fromkeys(flags_of(self.type["data"]), "false"), **values}
         fields = fields_of(self.type["data"], values)
         return render_template(template, types=self.types, type=self.type, fields=fields, form=self.form, **more)
-
-
-def _number(name: str, text: str) -> Any:
-    try:
-        return _NUMBERS[name](text) if name in _NUMBERS else text
-    except ValueError:
-        return text
 
 
 @new_job.get("/jobs/new")
@@ -65,6 +62,6 @@ def create() -> Response | tuple[str, int]:
             body["scheduled_at"] = as_utc(filled.form["scheduled_at"])
         created = ask("POST", "/api/job", body=body)
     except (Refused, InvalidInput) as no:
-        return filled.page("new_job.html", problem=no.detail if isinstance(no, Refused) else str(no)), 422
+        return filled.page("new_job.html", problem=why(no)), 422
     say(f"Job {created['id']} is created.")
     return redirect(url_for("web.job.show", job_id=created["id"]), 303)

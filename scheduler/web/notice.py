@@ -5,9 +5,13 @@ from urllib.parse import quote, unquote
 
 from flask import Response, after_this_request, request
 
+from scheduler.api.client_address import is_encrypted
+from scheduler.tasks.text import cut
+
 _COOKIE: Final = "scheduler_notice"
 _SECONDS: Final = 30
-_LONGEST: Final = 600
+_LONGEST_BYTES: Final = 900
+"""Three times that when quoted; browsers drop a cookie of more than 4 kB."""
 _BAD: Final = "!"
 
 
@@ -16,8 +20,8 @@ def say(text: str, *, is_bad: bool = False) -> None:
 
     @after_this_request
     def keep(response: Response) -> Response:
-        value = quote((_BAD if is_bad else ".") + text[:_LONGEST])
-        response.set_cookie(_COOKIE, value, max_age=_SECONDS, httponly=True, samesite="Lax")
+        value = quote((_BAD if is_bad else ".") + cut(text, _LONGEST_BYTES))
+        response.set_cookie(_COOKIE, value, max_age=_SECONDS, httponly=True, samesite="Lax", secure=is_encrypted())
         return response
 
 

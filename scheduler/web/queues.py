@@ -12,6 +12,7 @@ from scheduler.api.services import connection, services
 from scheduler.domain.account import Role
 from scheduler.queue.view import RedisView
 from scheduler.web.inside import Refused, ask
+from scheduler.web.job import as_number
 from scheduler.web.notice import say
 from scheduler.web.session import visitor
 
@@ -47,13 +48,7 @@ def limit(name: str) -> Response:
 
 
 def _number(text: str) -> int | float | str | None:
-    """A number where it is one: what it is not, the API says."""
-    if not text.strip():
-        return None
-    try:
-        return float(text) if "." in text else int(text)
-    except ValueError:
-        return text
+    return as_number(text) if text.strip() else None
 
 
 def _done(method: str, path: str, body: dict[str, Any], told: str) -> Response:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from scheduler.domain.errors import InvalidInput
 from scheduler.web.inside import Refused, ask
-from scheduler.web.job import as_utc
+from scheduler.web.job import as_utc, why
 from scheduler.web.new_job import Filled
 from scheduler.web.notice import say
 
@@ -22,7 +22,7 @@ _DONE: Final = {"pause": "paused", "resume": "resumed"}
 @schedules.get("/schedules")
 def show() -> str:
     """All of them, each with its last runs."""
-    found = ask("GET", "/api/schedules", query={"limit": "50", "cursor": request.args.get("cursor", "")})
+    found = ask("GET", "/api/schedules", query={"limit": "25", "cursor": request.args.get("cursor", "")})
     rows = [(each, _outcomes(each["id"])) for each in found["schedules"]]
     following = url_for(".show", cursor=found["pagination"].get("next_cursor"))
     return render_template("schedules.html", rows=rows, pagination=found["pagination"], following=following)
@@ -91,7 +91,7 @@ def create() -> Response | tuple[str, int]:
     try:
         created = ask("POST", "/api/schedules", body=_body(filled))
     except (Refused, InvalidInput) as no:
-        return filled.page("schedule_form.html", schedule=None, problem=_why(no)), 422
+        return filled.page("schedule_form.html", schedule=None, problem=why(no)), 422
     say("The schedule is created.")
     return redirect(url_for(".one", schedule_id=created["id"]), 303)
 
@@ -111,7 +111,7 @@ def change(schedule_id: int) -> Response | tuple[str, int]:
         ask("PATCH", f"/api/schedules/{schedule_id}", body=_body(filled))
     except (Refused, InvalidInput) as no:
         found = ask("GET", f"/api/schedules/{schedule_id}")
-        return filled.page("schedule_form.html", schedule=found, problem=_why(no)), 422
+        return filled.page("schedule_form.html", schedule=found, problem=why(no)), 422
     say("The schedule is changed.")
     return redirect(url_for(".one", schedule_id=schedule_id), 303)
 
@@ -128,7 +128,3 @@ def _as_form(found: Mapping[str, Any]) -> dict[str, Any]:
     times = {name: found[name] for name in ("starts_at", "ends_at") if found[name]}
     data = {f"data.{name}": value for name, value in found["task"]["data"].items()}
     return {**plain, **times, "type": found["task"]["type"], **data}
-
-
-def _why(no: Refused | InvalidInput) -> str:
-    return no.detail if isinstance(no, Refused) else str(no)

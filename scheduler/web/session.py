@@ -1,9 +1,9 @@
 """Who looks at the dashboard: a cookie, what it stands for on the server, and the token that every change carries."""
 
 import hmac
+import re
 import secrets
 from typing import Final
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from werkzeug.exceptions import Forbidden
@@ -23,6 +23,9 @@ from scheduler.web.notice import say
 COOKIE: Final = "scheduler_dashboard"
 CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "X-CSRF-Token"
+_PAGE: Final = re.compile(r"/(?![/\\])[^\\]*")
+"""A path of this site: browsers take two slashes, backward ones too, for the beginning of another."""
+_SAFE: Final = {"GET", "HEAD"}
 _OPEN: Final = {"web.session.log_in", "web.session.prove", "web.assets.asset"}
 
 session = Blueprint("session", __name__)
@@ -53,7 +56,7 @@ def gate() -> AnyResponse | None:
     if known is None:
         return _to_log_in()
     g.visitor, request.environ[VOUCHED_FOR] = known
-    if request.method != "GET" and not _is_ours():
+    if request.method not in _SAFE and not _is_ours():
         raise Forbidden("This page is out of date, or the request came from another site: reload it, and try again.")
     return None
 
@@ -65,14 +68,15 @@ def log_in() -> str:
 
 
 @session.post("/login")
-def prove() -> AnyResponse | tuple[str, int]:
+def prove() -> AnyResponse:
     """Log in as the API does, with all its limits, and trade the tokens for a cookie."""
     email, wanted = request.form.get("email", ""), request.form.get("next", "")
     try:
         tokens = ask("POST", "/api/auth/login", body={"email": email, "password": request.form.get("password", "")})
     except Refused as no:
         why = "Give your e-mail address and your password." if no.status == 422 else no.detail
-        return render_template("login.html", next=wanted, email=email, problem=why), no.status
+        page = render_template("login.html", next=wanted, email=email, problem=why)
+        return Response(page, status=no.status, headers=no.retry_after)
     cookie = secrets.token_urlsafe(32)
     with connection() as conn:
         trade_for_cookie(conn, refresh_hash=hash_of(tokens["refresh_token"]), cookie_hash=hash_of(cookie))
@@ -104,17 +108,15 @@ def _is_ours() -> bool:
 
 
 def _to_log_in() -> AnyResponse:
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
+    wanted = request.full_path.rstrip("?") if request.method in _SAFE else "/"
     where = url_for("web.session.log_in", next=None if wanted == "/" else wanted)
     if "HX-Request" in request.headers:  # a page that refreshes a part of itself must not get the form there
         return Response(status=401, headers={"HX-Redirect": where})
-    if request.method != "GET":
+    if request.method not in _SAFE:
         say("You were logged out. Log in, and try again.", is_bad=True)
     return redirect(where, 303)
 
 
 def _within(wanted: str) -> str:
     """Where the visitor wanted to go, if that is a page of ours."""
-    there = urlsplit(wanted.replace("\\", "/"))
-    is_ours = wanted.startswith("/") and not wanted.startswith("//") and not there.netloc and wanted.isprintable()
-    return wanted if is_ours and "\\" not in wanted else url_for("web.overview.show")
+    return wanted if _PAGE.fullmatch(wanted) and wanted.isprintable() else url_for("web.overview.show")

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from scheduler.domain.errors import InvalidInput
 from scheduler.domain.template import placeholders
 from scheduler.web.inside import Refused, ask
-from scheduler.web.job import as_utc
+from scheduler.web.job import as_utc, why
 from scheduler.web.new_job import Filled
 from scheduler.web.notice import say
 
@@ -45,7 +45,7 @@ def create() -> Response | tuple[str, int]:
             body["description"] = filled.form["description"]
         ask("POST", "/api/templates", body=body)
     except (Refused, InvalidInput) as no:
-        return filled.page("template_form.html", problem=no.detail if isinstance(no, Refused) else str(no)), 422
+        return filled.page("template_form.html", problem=why(no)), 422
     say("The template is kept.")
     return redirect(url_for(".show"), 303)
 

@@ -1,7 +1,7 @@
 """The list of jobs, and what is done to many of them at once."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from flask import Blueprint, Response, redirect, render_template, request
@@ -25,6 +25,7 @@ SORTS: Final = {
     "-priority": "least urgent first",
 }
 _NUMBERS: Final = {"priority", "scheduleId"}
+_COPIED_AT_ONCE: Final = 200
 _ID: Final = re.compile(r"[0-9]{1,18}")
 _DONE: Final = {"cancel": "cancelled", "retry": "retried"}
 
@@ -61,14 +62,17 @@ def act() -> AnyResponse:
     action, back = request.form.get("action", ""), link("/jobs", chosen(request.args))
     if action not in {*_DONE, "duplicate"}:
         raise BadRequest("Say what to do with the jobs: cancel, retry or duplicate.")
-    if request.form.get("scope") == "all":
-        choice: dict[str, Any] = {"filter": as_json(chosen(request.args))}
-    else:
-        choice = {"ids": ids_of(request.form.getlist("id"))}
+    ids, is_all = ids_of(request.form.getlist("id")), request.form.get("scope") == "all"
+    if not (ids or is_all):
+        say("Tick a job first.", is_bad=True)
+        return redirect(back, 303)
     try:
-        say(_duplicate(choice) if action == "duplicate" else _all_at_once(action, choice))
+        if action == "duplicate":
+            say(_duplicate(_first_that_match() if is_all else ids))
+        else:
+            say(_all_at_once(action, {"filter": as_json(chosen(request.args))} if is_all else {"ids": ids}))
     except Refused as no:
-        say("Tick a job first." if choice.get("ids") == [] else no.detail, is_bad=True)
+        say(no.detail, is_bad=True)
     return redirect(back, 303)
 
 
@@ -86,14 +90,20 @@ def told(count: int, done: str, outcome: Mapping[str, Any]) -> str:
     return text + (" There are more that match: do it again." if outcome.get("has_more") else "")
 
 
-def _duplicate(choice: Mapping[str, Any]) -> str:
-    ids: list[int] = choice.get("ids", [])
+def _duplicate(ids: Sequence[int]) -> str:
     for count, job_id in enumerate(ids):
         try:
             ask("POST", f"/api/duplicate/{job_id}", body={})
         except Refused as no:
             return f"{count} of {len(ids)} jobs duplicated, and no more: {no.detail}"
-    return f"{len(ids)} {'job' if len(ids) == 1 else 'jobs'} duplicated." if ids else "Tick the jobs to duplicate."
+    more = " These are as many as one call copies." if len(ids) == _COPIED_AT_ONCE else ""
+    return f"{len(ids)} {'job' if len(ids) == 1 else 'jobs'} duplicated.{more}"
+
+
+def _first_that_match() -> list[int]:
+    """Of the jobs that the filter shows, the first."""
+    found = ask("GET", "/api/jobs", query={**chosen(request.args), "limit": str(_COPIED_AT_ONCE)})
+    return [each["id"] for each in found["jobs"]]
 
 
 def ids_of(texts: Iterable[str]) -> list[int]:

@@ -9,6 +9,7 @@ import click
 
 from tests.bench.lists import fill, measure
 from tests.bench.ours import bench, running
+from tests.bench.pages import pages
 from tests.bench.stage import Place, Stage
 
 _TURNS: Final = 3
@@ -23,7 +24,8 @@ def large(stage: Stage, jobs: int) -> dict[str, Any]:
             began = time.monotonic()
             fill(full.database_url, jobs)
             click.echo(f"{jobs:,} jobs after {time.monotonic() - began:,.0f} s", err=True)
-            figures = measure(f"http://127.0.0.1:{cluster.settings['api_port']}")
+            url = f"http://127.0.0.1:{cluster.settings['api_port']}"
+            figures = measure(url) | pages(url, full.database_url)
         click.echo(f"lists among them: {figures}", err=True)
         return figures | _in_turn({"full": full, "empty": empty})
 

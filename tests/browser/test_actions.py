@@ -90,6 +90,10 @@ def test_all_that_match_are_cancelled_and_some_are_retried(visit: Visit, site: C
     assert "2 jobs retried." in visitor.notice
     visitor.page.get_by_role("link", name="Next page").click()
     assert f"many {0}" in visitor.text
+    visitor.go("/jobs?queue=many&search=many+7")
+    visitor.page.get_by_label("all 1 that match").check()
+    visitor.press("Duplicate")
+    assert "1 job duplicated." in visitor.notice
     visitor.go("/jobs?queue=many")
     visitor.press("Retry")
     assert "Tick a job first." in visitor.notice

@@ -120,6 +120,7 @@ def test_odd_addresses_get_a_page_that_says_what_is_wrong(admin: Dashboard, path
     [
         ("/jobs", {"action": "bogus", "scope": "all"}, 400),
         ("/jobs", {"scope": "all"}, 400),
+        ("/jobs", {"action": "duplicate"}, 303),
         ("/dead-letters", {"ids": "1"}, 400),
         ("/jobs", {"action": "cancel", "id": "9" * 5_000}, 303),
         ("/dead-letters", {"action": "retry", "ids": "9" * 5_000}, 303),

@@ -74,7 +74,7 @@ _OWN: Final = _states(OWNED)
 def queue_states(conn: Connection, caller: Caller, name: str | None = None) -> list[QueueState]:
     """Every queue that has jobs or is held back, or the one of this `name`.
 
-    Reads the index entries of all pending jobs; of one's own alone, their rows. What has ended is counted already.
+    What has ended is counted already; what waits is counted by reading the table of jobs, ended ones too.
     """
     rows = fetch_all(conn, _ALL if caller.sees_all else _OWN, {"name": name, **ownership(caller)})
     return [_state(row) for row in rows]

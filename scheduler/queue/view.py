@@ -10,7 +10,8 @@ from typing import Final
 from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
-from scheduler.queue import connect, queue_names, reaching_redis
+from scheduler.queue.connection import connect, reaching_redis
+from scheduler.queue.messages import queue_names
 
 _SHOWN: Final = 20
 _TIMEOUT_SECONDS: Final = 2.0

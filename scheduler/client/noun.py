@@ -55,6 +55,14 @@ class _Described(Generic[P, D]):
         self.describe = describe
         self.__doc__ = describe.__doc__
 
+    def _made_by(self, make: Callable[[D], Any]) -> Callable[P, Any]:
+        """The method: it makes what is described."""
+
+        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return make(self.describe(*args, **kwargs))
+
+        return update_wrapper(method, self.describe)
+
 
 class endpoint(_Described[P, Call[T]]):  # noqa: N801 - a decorator
     """One call, and its result."""
@@ -64,10 +72,7 @@ class endpoint(_Described[P, Call[T]]):  # noqa: N801 - a decorator
     @overload
     def __get__(self, noun: Noun[AsyncSender], owner: object) -> Callable[P, Awaitable[T]]: ...
     def __get__(self, noun: Noun[Any], owner: object) -> Callable[P, Any]:
-        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return noun.sender.send(self.describe(*args, **kwargs))
-
-        return update_wrapper(method, self.describe)
+        return self._made_by(noun.sender.send)
 
 
 class plan(_Described[P, Plan[T]]):  # noqa: N801 - a decorator
@@ -78,10 +83,7 @@ class plan(_Described[P, Plan[T]]):  # noqa: N801 - a decorator
     @overload
     def __get__(self, noun: Noun[AsyncSender], owner: object) -> Callable[P, Awaitable[T]]: ...
     def __get__(self, noun: Noun[Any], owner: object) -> Callable[P, Any]:
-        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return noun.sender.follow(self.describe(*args, **kwargs))
-
-        return update_wrapper(method, self.describe)
+        return self._made_by(noun.sender.follow)
 
 
 class walk(_Described[P, Call[Page[T]]]):  # noqa: N801 - a decorator
@@ -92,10 +94,7 @@ class walk(_Described[P, Call[Page[T]]]):  # noqa: N801 - a decorator
     @overload
     def __get__(self, noun: Noun[AsyncSender], owner: object) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, noun: Noun[Any], owner: object) -> Callable[P, Any]:
-        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return noun.sender.walk(self.describe(*args, **kwargs))
-
-        return update_wrapper(method, self.describe)
+        return self._made_by(noun.sender.walk)
 
 
 class stream(_Described[P, Call[Any]]):  # noqa: N801 - a decorator
@@ -106,7 +105,4 @@ class stream(_Described[P, Call[Any]]):  # noqa: N801 - a decorator
     @overload
     def __get__(self, noun: Noun[AsyncSender], owner: object) -> Callable[P, AsyncIterator[bytes]]: ...
     def __get__(self, noun: Noun[Any], owner: object) -> Callable[P, Any]:
-        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return noun.sender.stream(self.describe(*args, **kwargs))
-
-        return update_wrapper(method, self.describe)
+        return self._made_by(noun.sender.stream)

@@ -12,6 +12,7 @@ from typing import Final
 from scheduler.daemon import Stop, collect_garbage_rarely, keep_what_is_there
 from scheduler.domain.errors import QueueUnavailable, Unavailable
 from scheduler.domain.job import Attempt, AttemptKey, Completed, Failed, Outcome
+from scheduler.domain.queue import NewWorker
 from scheduler.executor.heartbeat import Heartbeat
 from scheduler.executor.hold import Hold
 from scheduler.executor.places import Places
@@ -45,12 +46,10 @@ _LAST_WORDS_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class ExecutorConfig:
-    """How one executor runs. `queues` empty: every queue. `threads`, `processes`: of `concurrency`, at most so many."""
+    """How one executor runs. `threads`, `processes`: of `concurrency`, at most so many."""
 
     redis_url: str
-    name: str
-    version: str
-    queues: Sequence[str]
+    worker: NewWorker
     concurrency: int
     threads: int
     processes: int
@@ -77,12 +76,10 @@ class Executor:
         self._finished = 0
         self._failed = 0
         self._worker = MessageWorker(
-            config.redis_url, queues=config.queues, name=config.name, capacity=config.concurrency
+            config.redis_url, queues=config.worker.queues, name=config.worker.name, capacity=config.concurrency
         )
         self._presence = Presence(self._worker, self._tally)
-        self._report = Report(
-            database, name=config.name, version=config.version, queues=config.queues, capacity=config.concurrency
-        )
+        self._report = Report(database, config.worker)
         self._recorder = Recorder(database, self._recorded)
         self._heartbeat = Heartbeat(
             database,

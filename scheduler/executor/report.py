@@ -1,9 +1,6 @@
 """Say that this executor lives, for the list of workers: in PostgreSQL, as its presence in Redis is for pickers."""
 
-import os
-import socket
 import threading
-from collections.abc import Sequence
 from contextlib import suppress
 
 from scheduler.daemon import Worker
@@ -16,17 +13,9 @@ from scheduler.store.workers import REPORT_SECONDS, depart, report
 class Report:
     """A thread that says so every few seconds."""
 
-    def __init__(self, database: Database, *, name: str, version: str, queues: Sequence[str], capacity: int) -> None:
+    def __init__(self, database: Database, worker: NewWorker) -> None:
         self._database = database
-        self._self = NewWorker(
-            name=name,
-            kind="executor",
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            version=version,
-            queues=tuple(queues),
-            capacity=capacity,
-        )
+        self._worker = worker
         self._ended = threading.Event()
         self._thread = Worker(self._run, name="report")
 
@@ -41,7 +30,7 @@ class Report:
     def _run(self) -> None:
         while not self._ended.is_set():
             with suppress(StoreUnavailable), self._database.connection() as conn:
-                report(conn, self._self)
+                report(conn, self._worker)
             self._ended.wait(REPORT_SECONDS)
         with suppress(StoreUnavailable), self._database.connection() as conn:
-            depart(conn, self._self.name)
+            depart(conn, self._worker.name)

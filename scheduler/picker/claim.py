@@ -107,7 +107,7 @@ class Claim:
         self._more_in.pop(queue, None)
         if not (limit := self._room(queue)):
             return 0
-        with self._database.connection() as conn:
+        with CLAIM_SECONDS.time(), self._database.connection() as conn:
             held = transitions.claim_held(
                 conn,
                 queue=queue,

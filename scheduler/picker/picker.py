@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scheduler.daemon import Stop, Wake, keep_what_is_there, repeat
+from scheduler.domain.queue import NewWorker
 from scheduler.logs import get_log
 from scheduler.picker.claim import Claim
 from scheduler.picker.expire import Expire
@@ -26,8 +27,7 @@ _FORGET_SECONDS = 60.0
 class PickerConfig:
     """How one picker runs."""
 
-    name: str
-    version: str
+    worker: NewWorker
     redis_url: str
     poll_seconds: float
     batch_size: int
@@ -68,7 +68,7 @@ class Picker:
             ageing_seconds=config.ageing_seconds,
         )
         self._rescue_seconds = min(config.poll_seconds, config.lease_seconds / 4)
-        self._report = Report(database, name=config.name, version=config.version)
+        self._report = Report(database, config.worker)
         self._upkeep = (
             Periodic(self._rescue_seconds, Rescue(database, lease_seconds=config.lease_seconds).step),
             Periodic(config.poll_seconds, Expire(database).step),

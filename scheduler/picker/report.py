@@ -1,8 +1,7 @@
 """Say that this picker lives, for the list of workers."""
 
-import os
-import socket
 from contextlib import suppress
+from dataclasses import dataclass
 
 from scheduler.daemon import Worker
 from scheduler.domain.errors import StoreUnavailable
@@ -11,17 +10,17 @@ from scheduler.store.connection import Database
 from scheduler.store.workers import depart, report
 
 
+@dataclass(frozen=True, slots=True)
 class Report:
     """The duty of saying so."""
 
-    def __init__(self, database: Database, *, name: str, version: str) -> None:
-        self._database = database
-        self._self = NewWorker(name=name, kind="picker", host=socket.gethostname(), pid=os.getpid(), version=version)
+    database: Database
+    worker: NewWorker
 
     def step(self) -> bool:
         """Say it once."""
-        with self._database.connection() as conn:
-            report(conn, self._self)
+        with self.database.connection() as conn:
+            report(conn, self.worker)
         return False
 
     def depart(self) -> None:
@@ -31,5 +30,5 @@ class Report:
         last_word.join(1)
 
     def _depart(self) -> None:
-        with suppress(StoreUnavailable), self._database.connection() as conn:
-            depart(conn, self._self.name)
+        with suppress(StoreUnavailable), self.database.connection() as conn:
+            depart(conn, self.worker.name)

@@ -1,11 +1,17 @@
 """What all processes begin with: their logs, their servers, the schema."""
 
 import atexit
+import os
+import secrets
 import signal
+import socket
+from collections.abc import Sequence
 from typing import Final
 
+from scheduler import __version__
 from scheduler.daemon import Backoff, Stop, follow_lifeline
 from scheduler.domain.errors import ConfigurationError, StoreUnavailable
+from scheduler.domain.queue import NewWorker
 from scheduler.logs import configure_logs, get_log
 from scheduler.metrics import introduce
 from scheduler.metrics_server import serve_metrics
@@ -41,6 +47,20 @@ def set_up(process: str, settings: Settings) -> None:
     """Let this process log as the settings say, and its metrics say what it is."""
     introduce(process)
     configure_logs(process=process, log_format=settings.log_format, level=settings.log_level)
+
+
+def worker(kind: str, *, queues: Sequence[str] = (), capacity: int | None = None) -> NewWorker:
+    """This process, as it announces itself, under a name that no other has."""
+    host, pid = socket.gethostname(), os.getpid()
+    return NewWorker(
+        name=f"{host}.{pid}.{secrets.token_hex(3)}",
+        kind=kind,
+        host=host,
+        pid=pid,
+        version=__version__,
+        queues=tuple(queues),
+        capacity=capacity,
+    )
 
 
 def serve(settings: Settings) -> Pulse:

@@ -2,19 +2,16 @@
 
 import asyncio
 import os
-import secrets
-import socket
 import sys
 
 import uvloop
 
-from scheduler import __version__
 from scheduler.executor.executor import Executor, ExecutorConfig
 from scheduler.executor.process import preload
 from scheduler.logs import log_everywhere
 from scheduler.settings import Settings
 from scheduler.store.connection import Database
-from scheduler.wiring.common import database_url, redis_url, schema_is_there, serve, start
+from scheduler.wiring.common import database_url, redis_url, schema_is_there, serve, start, worker
 from scheduler.wiring.tasks import task_registry
 
 
@@ -22,13 +19,11 @@ def run_executor(settings: Settings) -> None:
     """Be an executor until SIGTERM."""
     stop = start("executor", settings)
     stop.listen(settings.shutdown_grace_seconds)
-    name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
-    log_everywhere(worker=name)
+    this = worker("executor", queues=settings.executor_queues, capacity=settings.executor_concurrency)
+    log_everywhere(worker=this.name)
     config = ExecutorConfig(
         redis_url=redis_url(settings),
-        name=name,
-        version=__version__,
-        queues=settings.executor_queues,
+        worker=this,
         concurrency=settings.executor_concurrency,
         threads=settings.executor_threads or settings.executor_concurrency,
         processes=settings.executor_processes or settings.executor_concurrency,

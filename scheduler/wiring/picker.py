@@ -1,14 +1,9 @@
 """A picker."""
 
-import os
-import secrets
-import socket
-
-from scheduler import __version__
 from scheduler.picker.picker import Picker, PickerConfig
 from scheduler.settings import Settings
 from scheduler.store.connection import Database
-from scheduler.wiring.common import database_url, redis_url, schema_is_there, serve, start
+from scheduler.wiring.common import database_url, redis_url, schema_is_there, serve, start, worker
 
 
 def run_picker(settings: Settings) -> None:
@@ -16,8 +11,7 @@ def run_picker(settings: Settings) -> None:
     stop = start("picker", settings)
     stop.listen(settings.shutdown_grace_seconds)
     config = PickerConfig(
-        name=f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}",
-        version=__version__,
+        worker=worker("picker"),
         redis_url=redis_url(settings),
         poll_seconds=settings.picker_poll_seconds,
         batch_size=settings.picker_batch_size,

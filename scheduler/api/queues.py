@@ -1,5 +1,6 @@
 """Queues: what waits in them, and holding them back."""
 
+from dataclasses import asdict
 from typing import Annotated, Final, Self
 
 from flask import Response
@@ -13,9 +14,9 @@ from scheduler.api.intake import wake_pickers
 from scheduler.api.resource import Resource, answer
 from scheduler.api.services import connection, services
 from scheduler.domain.errors import QueueUnavailable
-from scheduler.domain.queue import QueueState, RateLimit
+from scheduler.domain.queue import Controls, QueueState, RateLimit
 from scheduler.store.connection import Connection
-from scheduler.store.queues import controls, limit_rate, limit_running, queue_states, set_paused
+from scheduler.store.queues import controls_of, limit_rate, limit_running, queue_states, set_paused
 from scheduler.store.transitions import take_back
 
 queues: Final = Resource("queues", "What waits in them, and holding them back.", kind="queue")
@@ -88,9 +89,10 @@ class QueueOut(Output):
 
     @classmethod
     def of(cls, queue: QueueState, depth: int | None) -> Self:
+        rate = queue.controls.rate_limit
         return cls(
             name=queue.name,
-            paused=queue.paused,
+            paused=queue.controls.paused,
             pending_due=queue.pending_due,
             pending_later=queue.pending_later,
             picked=queue.picked,
@@ -99,8 +101,8 @@ class QueueOut(Output):
             failed_24h=queue.failed_24h,
             oldest_due_seconds=queue.oldest_due_seconds,
             depth=depth,
-            max_running=queue.max_running,
-            rate_limit=RateOut.model_validate(queue.rate_limit, from_attributes=True) if queue.rate_limit else None,
+            max_running=queue.controls.max_running,
+            rate_limit=None if rate is None else RateOut.model_validate(rate, from_attributes=True),
         )
 
 
@@ -128,20 +130,20 @@ def pause_queue(path: ByName) -> Response:
     What runs goes on; what was claimed and has not started goes back. A queue not seen yet may be paused, too.
     """
     with connection() as conn:
-        before = _state(conn, path.name)
+        before = controls_of(conn, path.name)
         set_paused(conn, path.name, paused=True)
         take_back(conn, path.name)
-        return _changed(conn, before)
+        return _changed(conn, path.name, before)
 
 
 @queues.post("/api/queues/<name>/resume", Access.ADMIN, {200: QueueOut}, problems=(422, 503))
 def resume_queue(path: ByName) -> Response:
     """Start claiming from a queue again, at once."""
     with connection() as conn:
-        before = _state(conn, path.name)
+        before = controls_of(conn, path.name)
         set_paused(conn, path.name, paused=False)
         wake_pickers()
-        return _changed(conn, before)
+        return _changed(conn, path.name, before)
 
 
 @queues.patch("/api/queues/<name>", Access.ADMIN, {200: QueueOut}, problems=(503,))
@@ -152,24 +154,20 @@ def limit_queue(path: ByName, body: LimitsIn) -> Response:
     stretch of time. What has been claimed goes on. What is left out stays, and null clears it.
     """
     with connection() as conn:
-        before = _state(conn, path.name)
+        before = controls_of(conn, path.name)
         if "max_running" in body.model_fields_set:
             limit_running(conn, path.name, body.max_running)
         if "rate_limit" in body.model_fields_set:
             rate = body.rate_limit
             limit_rate(conn, path.name, RateLimit(rate.count, rate.per_seconds) if rate else None)
         wake_pickers()
-        return _changed(conn, before)
+        return _changed(conn, path.name, before)
 
 
-def _state(conn: Connection, name: str) -> QueueState:
-    return queue_states(conn, current_caller(), name)[0]
-
-
-def _changed(conn: Connection, before: QueueState) -> Response:
-    after = _state(conn, before.name)
-    tell(before={"name": before.name, **controls(before)}, after=controls(after))
-    return answer(QueueOut.of(after, _depths([after.name]).get(after.name)))
+def _changed(conn: Connection, name: str, before: Controls) -> Response:
+    (state,) = queue_states(conn, current_caller(), name)
+    tell(before={"name": name, **asdict(before)}, after=asdict(state.controls))
+    return answer(QueueOut.of(state, _depths([name]).get(name)))
 
 
 def _depths(names: list[str]) -> dict[str, int]:

@@ -12,14 +12,21 @@ class RateLimit:
     per_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What holds a queue back."""
+
+    paused: bool = False
+    max_running: int | None = None
+    rate_limit: RateLimit | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
     """A queue as it stands; the counts are of the jobs that the caller may see."""
 
     name: str
-    paused: bool
-    max_running: int | None
-    rate_limit: RateLimit | None
+    controls: Controls
     pending_due: int
     pending_later: int
     picked: int

@@ -6,7 +6,8 @@ from scheduler.domain.caller import OPERATOR
 from scheduler.domain.job import DEFAULT_QUEUE
 from scheduler.metrics import JOBS, OLDEST_DUE, QUEUE_SIZE
 from scheduler.store.connection import Database
-from scheduler.store.counts import jobs_by_status, waiting_by_queue
+from scheduler.store.counts import jobs_by_status
+from scheduler.store.queues import waiting_by_queue
 
 
 @dataclass(frozen=True, slots=True)

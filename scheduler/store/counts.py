@@ -39,21 +39,3 @@ def jobs_by_status(conn: Connection, caller: Caller) -> dict[JobStatus, int]:
     for (status, _), jobs in count_jobs(conn, caller).items():
         counts[status] += jobs
     return counts
-
-
-_WAITING: Final = """
-    SELECT queue, count(*),
-           coalesce(max(extract(epoch FROM clock_timestamp() - next_run_at))
-                    FILTER (WHERE concurrency_key IS NULL), 0)::float8
-    FROM jobs
-    WHERE status IN ('pending', 'picked') AND next_run_at <= clock_timestamp()
-    GROUP BY queue"""
-
-
-def waiting_by_queue(conn: Connection) -> dict[str, tuple[int, float]]:
-    """For each queue with jobs that are due and not started: how many, and the seconds that the first has been due.
-
-    Jobs with a concurrency_key wait for others of theirs, which says nothing of how we are doing: only the count
-    has them.
-    """
-    return {queue: (jobs, max(0.0, seconds)) for queue, jobs, seconds in fetch_all(conn, _WAITING, {})}

@@ -1,12 +1,12 @@
 """Queues: paused, resumed, limited; and what waits in them."""
 
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 from psycopg.rows import TupleRow
 
 from scheduler.domain.caller import Caller
-from scheduler.domain.queue import QueueState, RateLimit
-from scheduler.store.connection import Connection, fetch_all
+from scheduler.domain.queue import Controls, QueueState, RateLimit
+from scheduler.store.connection import Connection, fetch_all, fetch_one
 from scheduler.store.filters import OWNED, ownership
 
 _PAUSE: Final = """
@@ -40,12 +40,40 @@ def limit_rate(conn: Connection, name: str, rate: RateLimit | None) -> None:
     conn.execute(_LIMIT_RATE, parameters)
 
 
-def _states(visible: LiteralString) -> LiteralString:
+_CONTROLS: Final = """
+    SELECT paused, max_running, rate_count, rate_seconds FROM queue_controls WHERE name = %(name)s FOR UPDATE"""
+
+
+def controls_of(conn: Connection, name: str) -> Controls:
+    """What holds the queue back, locked until the transaction ends."""
+    row = fetch_one(conn, _CONTROLS, {"name": name})
+    return _controls(*row) if row else Controls()
+
+
+# One index entry a job and no row of the table: each half is what one of the two indexes of pending jobs holds.
+_PENDING: Final = """(
+        SELECT queue, next_run_at, false AS has_key FROM jobs
+        WHERE picked_at IS NULL AND completed_at IS NULL AND concurrency_key IS NULL
+        UNION ALL
+        SELECT queue, next_run_at, true FROM jobs
+        WHERE picked_at IS NULL AND completed_at IS NULL AND concurrency_key IS NOT NULL
+    ) AS pending"""
+
+# The same of one account: by the indexes of lists, and those that are not in them yet.
+_OWN_PENDING: Final = f"""(
+        SELECT queue, next_run_at FROM jobs WHERE settled_as = 'pending' AND {OWNED}
+        UNION ALL
+        SELECT queue, next_run_at FROM jobs
+        WHERE lease_until IS NULL AND NOT settled AND status = 'pending' AND {OWNED}
+    ) AS pending"""
+
+
+def _states(pending: LiteralString, visible: LiteralString) -> LiteralString:
     return f"""
     WITH waiting AS (
         SELECT queue, count(*) FILTER (WHERE next_run_at <= now()) AS due,
                count(*) FILTER (WHERE next_run_at > now()) AS later, min(next_run_at) AS first
-        FROM jobs WHERE picked_at IS NULL AND completed_at IS NULL AND {visible} GROUP BY queue
+        FROM {pending} WHERE %(name)s::text IS NULL OR queue = %(name)s GROUP BY queue
     ), live AS (
         SELECT queue, count(*) FILTER (WHERE status = 'picked') AS picked,
                count(*) FILTER (WHERE status = 'running') AS running
@@ -67,26 +95,49 @@ def _states(visible: LiteralString) -> LiteralString:
     ORDER BY queue"""
 
 
-_ALL: Final = _states("true")
-_OWN: Final = _states(OWNED)
+_ALL: Final = _states(_PENDING, "true")
+_OWN: Final = _states(_OWN_PENDING, OWNED)
 
 
 def queue_states(conn: Connection, caller: Caller, name: str | None = None) -> list[QueueState]:
     """Every queue that has jobs or is held back, or the one of this `name`.
 
-    What has ended is counted already; what waits is counted by reading the table of jobs, ended ones too.
+    Reads index entries of pending jobs, or one's own alone, and live jobs; what has ended is counted already.
     """
     rows = fetch_all(conn, _ALL if caller.sees_all else _OWN, {"name": name, **ownership(caller)})
     return [_state(row) for row in rows]
+
+
+_WAITING: Final = f"""
+    SELECT queue, count(*), coalesce(max(extract(epoch FROM now() - next_run_at)) FILTER (WHERE NOT has_key), 0)::float8
+    FROM (
+        SELECT * FROM {_PENDING}
+        UNION ALL
+        SELECT queue, next_run_at, concurrency_key IS NOT NULL FROM jobs
+        WHERE lease_until IS NOT NULL AND status = 'picked'
+    ) AS waiting
+    WHERE next_run_at <= now()
+    GROUP BY queue"""
+
+
+def waiting_by_queue(conn: Connection) -> dict[str, tuple[int, float]]:
+    """For each queue with jobs that are due and not started: how many, and the seconds that the first has been due.
+
+    Jobs with a concurrency_key wait for others of theirs, which says nothing of how we are doing: only the count
+    has them.
+    """
+    return {queue: (jobs, max(0.0, seconds)) for queue, jobs, seconds in fetch_all(conn, _WAITING, {})}
+
+
+def _controls(paused: bool, max_running: int | None, count: int | None, seconds: float) -> Controls:
+    return Controls(paused, max_running, None if count is None else RateLimit(count, seconds))
 
 
 def _state(row: TupleRow) -> QueueState:
     name, paused, max_running, count, seconds, due, later, picked, running, completed, failed, oldest = row
     return QueueState(
         name=name,
-        paused=paused,
-        max_running=max_running,
-        rate_limit=None if count is None else RateLimit(count, seconds),
+        controls=_controls(paused, max_running, count, seconds),
         pending_due=due,
         pending_later=later,
         picked=picked,
@@ -95,13 +146,3 @@ def _state(row: TupleRow) -> QueueState:
         failed_24h=failed,
         oldest_due_seconds=oldest,
     )
-
-
-def controls(state: QueueState) -> dict[str, Any]:
-    """What holds the queue back, as the audit tells it."""
-    rate = state.rate_limit
-    return {
-        "paused": state.paused,
-        "max_running": state.max_running,
-        "rate_limit": None if rate is None else {"count": rate.count, "per_seconds": rate.per_seconds},
-    }

@@ -6,13 +6,15 @@ from typing import LiteralString
 import psycopg
 import pytest
 
+from scheduler.domain.caller import OPERATOR, Caller
 from scheduler.domain.job import AttemptKey
 from scheduler.domain.states import JobStatus
 from scheduler.store import backlog, leases, transitions
 from scheduler.store.backlog import FROM_THE_FIRST, start_parameters
 from scheduler.store.connection import Connection, Database
+from scheduler.store.queues import queue_states, waiting_by_queue
 from tests.eventually import eventually
-from tests.integration.store.crowds import DUE, HELD, crowd_in
+from tests.integration.store.crowds import CROWD, DUE, HELD, crowd_in
 from tests.integration.store.lives import (
     AGEING,
     LEASE,
@@ -25,7 +27,7 @@ from tests.integration.store.lives import (
     led_to,
     started,
 )
-from tests.integration.store.plans import CALLS, MODES, plan_of
+from tests.integration.store.plans import CALLS, MODES, Plan, plan_of
 from tests.servers import Servers, fresh_database
 
 KEYS = 20
@@ -106,6 +108,60 @@ def test_looking_ahead_reads_an_entry_or_two_a_key(keyed_crowd: Connection, mode
     plan = plan_of(keyed_crowd, lambda: backlog.upcoming_keyed(keyed_crowd), [], mode)
     assert set(plan.scans) <= {"jobs_keys", "jobs_concurrency_key"}
     assert plan.rows_read <= KEYS + 1
+
+
+@pytest.fixture
+def aged(database_url: str) -> Generator[Connection]:
+    """A table with a past: of twenty jobs one waits."""
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(
+            """INSERT INTO jobs (task_type, task_data, status, attempt, run, picked_at, started_at, completed_at)
+            SELECT 'note', '{}', 'completed', 1, 1, now(), now(), now() FROM generate_series(1, %s)""",
+            (2 * CROWD,),
+        )
+        conn.execute(
+            """INSERT INTO jobs (task_type, task_data, priority, next_run_at)
+            SELECT 'note', '{}', 1 + n %% 9, now() + n * interval '1 s' FROM generate_series(1, %s) AS n""",
+            (CROWD // 10,),
+        )
+        conn.execute("VACUUM (ANALYZE) jobs")
+        yield conn
+
+
+def reads_pending_jobs_alone(plan: Plan) -> bool:
+    indexes = {"jobs_due", "jobs_keys", "jobs_due_keyed", "jobs_leased", "queue_slots_pkey"}
+    return set(plan.scans) <= indexes and plan.rows_read <= CROWD // 10
+
+
+@each_mode
+def test_the_states_of_queues_are_counted_from_the_indexes_of_pending_jobs(
+    aged: Connection, mode: LiteralString
+) -> None:
+    plan = plan_of(aged, lambda: queue_states(aged, OPERATOR), [None], mode)
+    assert reads_pending_jobs_alone(plan), plan
+
+
+@each_mode
+def test_what_waits_in_queues_is_counted_from_the_indexes_of_pending_jobs(
+    aged: Connection, mode: LiteralString
+) -> None:
+    plan = plan_of(aged, lambda: waiting_by_queue(aged), [], mode)
+    assert reads_pending_jobs_alone(plan), plan
+
+
+@each_mode
+def test_what_waits_of_one_account_is_counted_from_its_own_jobs(database_url: str, mode: LiteralString) -> None:
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(
+            """INSERT INTO jobs (owner_id, task_type, task_data, next_run_at, settled)
+            SELECT CASE WHEN n %% 1000 = 0 THEN 7 ELSE 8 END, 'note', '{}', now() + interval '1 h', true
+            FROM generate_series(1, %s) AS n""",
+            (CROWD // 4,),
+        )
+        conn.execute("VACUUM (ANALYZE) jobs")
+        plan = plan_of(conn, lambda: queue_states(conn, Caller(owner_id=7)), [False, 7, None], mode)
+    assert "sequential" not in plan.scans
+    assert plan.rows_read <= CROWD // 4 // 1000 + 10
 
 
 @each_mode

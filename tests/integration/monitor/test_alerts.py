@@ -77,7 +77,8 @@ def signals(redis_url: str) -> Generator[Signals]:
 
 @pytest.fixture
 def watch(db: Database, signals: Signals) -> Watch:
-    """A monitor's, whose looks need no time between them. Nobody lives here."""
+    """A monitor's, whose looks need no time between them. Nobody lives here, nor listens since the test before."""
+    eventually(lambda: signals.live_pickers() == 0)
     return Watch(db, signals, OFF, CHANNELS, every_seconds=0)
 
 

@@ -5,7 +5,8 @@ session.py   log-in by cookie, CSRF
 app.py       puts it together; errors as pages
 assets.py    style and scripts
 show.py      how times, durations and data are shown
-forms.py     forms out of JSON Schema, and back
+changes.py   changes, and the page that says how each went
+forms.py     forms out of JSON Schema, and back; filled.py: one that was filled in
 <page>.py    one page or a few of one kind, beside templates of the same names in pages/
 
 A page is a route that asks the API and fills a template; a change is a route that asks the API and says how it went.

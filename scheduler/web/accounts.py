@@ -5,8 +5,9 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from scheduler.web.changes import change
+from scheduler.web.forms import as_utc
 from scheduler.web.inside import Refused, ask
-from scheduler.web.job import as_utc
 from scheduler.web.notice import say
 
 accounts = Blueprint("accounts", __name__)
@@ -25,7 +26,7 @@ def create_user() -> Response:
     """Create one."""
     names = ("email", "password", "role", "first_name", "last_name")
     body = {name: request.form[name] for name in names if request.form.get(name)}
-    return _done("POST", "/api/users", body, "The account is created.", ".users")
+    return change("POST", "/api/users", body, told="The account is created.", back=url_for(".users"))
 
 
 @accounts.post("/users/<id:user_id>")
@@ -34,13 +35,19 @@ def change_user(user_id: int) -> Response:
     body: dict[str, Any] = {name: request.form[name] for name in ("role", "password") if request.form.get(name)}
     if "active" in request.form:
         body["active"] = request.form["active"] == "true"
-    return _done("PATCH", f"/api/users/{user_id}", body, "The account is changed, and logged out everywhere.", ".users")
+    return change(
+        "PATCH",
+        f"/api/users/{user_id}",
+        body,
+        told="The account is changed, and logged out everywhere.",
+        back=url_for(".users"),
+    )
 
 
 @accounts.post("/users/<id:user_id>/delete")
 def delete_user(user_id: int) -> Response:
     """Remove it."""
-    return _done("DELETE", f"/api/users/{user_id}", None, "The account is removed.", ".users")
+    return change("DELETE", f"/api/users/{user_id}", told="The account is removed.", back=url_for(".users"))
 
 
 @accounts.get("/keys")
@@ -69,13 +76,4 @@ def create_key() -> str | Response:
 @accounts.post("/keys/<id:key_id>/delete")
 def delete_key(key_id: int) -> Response:
     """Remove it."""
-    return _done("DELETE", f"/api/auth/keys/{key_id}", None, "The key is removed.", ".keys")
-
-
-def _done(method: str, path: str, body: dict[str, Any] | None, told: str, back: str) -> Response:
-    try:
-        ask(method, path, body=body)
-        say(told)
-    except Refused as no:
-        say(no.detail, is_bad=True)
-    return redirect(url_for(back), 303)
+    return change("DELETE", f"/api/auth/keys/{key_id}", told="The key is removed.", back=url_for(".keys"))

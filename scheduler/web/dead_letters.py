@@ -3,17 +3,21 @@
 import re
 from typing import Any, Final
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from scheduler.web.inside import Refused, ask
+from scheduler.web.changes import change
+from scheduler.web.inside import ask
 from scheduler.web.jobs import ids_of, told
-from scheduler.web.notice import say
 
 dead_letters = Blueprint("dead_letters", __name__)
 
 _LOOKED_AT: Final = 200
+_ACTIONS: Final = {
+    "retry": ("POST", "/api/dead-letter/retry", "retried", "sent round again"),
+    "delete": ("DELETE", "/api/dead-letter", "deleted", "removed"),
+}
 _PARTICULAR: Final = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 
@@ -40,16 +44,14 @@ def _alike(job: dict[str, Any]) -> tuple[str, str, str]:
 @dead_letters.post("/dead-letters")
 def act() -> Response:
     """Retry or remove a group."""
-    ids, action = ids_of(request.form.get("ids", "").split(",")), request.form.get("action")
-    if action not in {"retry", "delete"}:
+    ids, action = ids_of(request.form.get("ids", "").split(",")), request.form.get("action", "")
+    if action not in _ACTIONS:
         raise BadRequest("Say what to do with the jobs: retry or delete.")
-    try:
-        if action == "delete":
-            outcome = ask("DELETE", "/api/dead-letter", body={"ids": ids})
-            say(told(len(outcome["deleted"]), "removed", outcome))
-        else:
-            outcome = ask("POST", "/api/dead-letter/retry", body={"ids": ids})
-            say(told(len(outcome["retried"]), "sent round again", outcome))
-    except Refused as no:
-        say(no.detail, is_bad=True)
-    return redirect(url_for(".show"), 303)
+    method, path, done, words = _ACTIONS[action]
+    return change(
+        method,
+        path,
+        {"ids": ids},
+        told=lambda outcome: told(len(outcome[done]), words, outcome),
+        back=url_for(".show"),
+    )

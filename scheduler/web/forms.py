@@ -1,12 +1,14 @@
 """Forms for tasks: fields out of the JSON Schema of a type's data, and the data out of what was filled in."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from scheduler.domain.errors import FieldError, InvalidInput
 
+_HAS_OFFSET: Final = re.compile(r"(Z|[+-][0-9]{2}:[0-9]{2})$", re.IGNORECASE)
 PREFIX: Final = "data."
 _LONG_TEXTS: Final = {"message", "html", "content", "body", "sql", "description"}
 _NUMBERS: Final = {"integer", "number"}
@@ -110,3 +112,20 @@ def _read(field: Field, text: str) -> Any:
                 ]
             ) from None
     return text.replace("\r\n", "\n")
+
+
+def as_number(text: str) -> int | float | str:
+    """A number where it is one: what it is not, the API says."""
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def as_utc(text: str) -> str:
+    """What a form's field for a time holds: UTC, as its label says, unless it names an offset."""
+    if _HAS_OFFSET.search(text):
+        return text
+    return f"{text}Z" if text.count(":") > 1 else f"{text}:00Z"

@@ -1,7 +1,5 @@
 """One job: its life, its attempts, and what can be done to it."""
 
-import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -10,13 +8,14 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from scheduler.domain.errors import FieldError, InvalidInput
+from scheduler.web.changes import change, why
+from scheduler.web.forms import as_number, as_utc
 from scheduler.web.inside import Refused, ask
 from scheduler.web.notice import say
 from scheduler.web.show import STARS, masked, pretty
 
 job = Blueprint("job", __name__)
 
-_HAS_OFFSET: Final = re.compile(r"(Z|[+-][0-9]{2}:[0-9]{2})$", re.IGNORECASE)
 _ENDED: Final = {"completed", "failed", "cancelled"}
 
 
@@ -45,42 +44,46 @@ def _steps(found: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-_CHANGES: Final[dict[str, tuple[Callable[[int], str], str]]] = {
-    "cancel": (lambda job_id: f"/api/cancel/{job_id}", "Job {id} is cancelled."),
-    "retry": (lambda job_id: f"/api/retry/{job_id}", "Job {id} goes round again."),
-    "duplicate": (lambda job_id: f"/api/duplicate/{job_id}", "Job {id} is a copy."),
+_TOLD: Final = {
+    "cancel": "Job {id} is cancelled.",
+    "retry": "Job {id} goes round again.",
+    "duplicate": "Job {id} is a copy.",
 }
 
 
 @job.post("/jobs/<id:job_id>/<any(cancel, retry, duplicate):action>")
 def act(job_id: int, action: str) -> Response:
     """Cancel, retry or duplicate it."""
-    path, told = _CHANGES[action]
-    try:
-        changed = ask("POST", path(job_id), body={})
-    except Refused as no:
-        say(no.detail, is_bad=True)
-        return redirect(url_for(".show", job_id=job_id), 303)
-    say(told.format(id=changed["id"]))
-    return redirect(url_for(".show", job_id=changed["id"]), 303)
+    return change(
+        "POST",
+        f"/api/{action}/{job_id}",
+        {},
+        told=lambda changed: _TOLD[action].format(id=changed["id"]),
+        back=_page(job_id),
+        to=lambda changed: _page(changed["id"]),
+    )
 
 
 @job.post("/jobs/<id:job_id>/run-now")
 def run_now(job_id: int) -> Response:
     """Let a pending job be due at once."""
-    return _changed(job_id, {"scheduled_at": None}, "It is due now.")
+    return change("PATCH", f"/api/jobs/{job_id}", {"scheduled_at": None}, told="It is due now.", back=_page(job_id))
 
 
 @job.post("/jobs/<id:job_id>/delete")
 def delete(job_id: int) -> Response:
     """Remove it, with its history."""
-    try:
-        ask("DELETE", f"/api/jobs/{job_id}")
-    except Refused as no:
-        say(no.detail, is_bad=True)
-        return redirect(url_for(".show", job_id=job_id), 303)
-    say(f"Job {job_id} is removed.")
-    return redirect(url_for("web.jobs.show"), 303)
+    return change(
+        "DELETE",
+        f"/api/jobs/{job_id}",
+        told=f"Job {job_id} is removed.",
+        back=_page(job_id),
+        to=lambda _: url_for("web.jobs.show"),
+    )
+
+
+def _page(job_id: int) -> str:
+    return url_for(".show", job_id=job_id)
 
 
 @job.get("/jobs/<id:job_id>/edit")
@@ -90,7 +93,7 @@ def edit(job_id: int) -> str:
 
 
 @job.post("/jobs/<id:job_id>/edit")
-def change(job_id: int) -> Response | tuple[str, int]:
+def save(job_id: int) -> Response | tuple[str, int]:
     """Change it. Data that was left as it is shown, with stars for secrets, stays as it is."""
     form, found = request.form, ask("GET", f"/api/jobs/{job_id}")
     body: dict[str, Any] = {name: form[name] or None for name in ("name", "description", "queue") if name in form}
@@ -105,7 +108,8 @@ def change(job_id: int) -> Response | tuple[str, int]:
     except (Refused, InvalidInput) as no:
         status = no.status if isinstance(no, Refused) else 422
         return render_template("job_edit.html", job=found, problem=why(no)), status
-    return _back(job_id, "The job is changed.")
+    say("The job is changed.")
+    return redirect(_page(job_id), 303)
 
 
 def _data_of(text: str) -> Any:
@@ -116,39 +120,3 @@ def _data_of(text: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise InvalidInput([FieldError(("task", "data"), f"This is no JSON: {error}.", "unreadable")]) from None
-
-
-def why(no: Refused | InvalidInput) -> str:
-    """What was wrong."""
-    return no.detail if isinstance(no, Refused) else str(no)
-
-
-def as_number(text: str) -> int | float | str:
-    """A number where it is one: what it is not, the API says."""
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text
-
-
-def as_utc(text: str) -> str:
-    """What a form's field for a time holds: UTC, as its label says, unless it names an offset."""
-    if _HAS_OFFSET.search(text):
-        return text
-    return f"{text}Z" if text.count(":") > 1 else f"{text}:00Z"
-
-
-def _changed(job_id: int, body: dict[str, Any], told: str) -> Response:
-    try:
-        ask("PATCH", f"/api/jobs/{job_id}", body=body)
-    except Refused as no:
-        say(no.detail, is_bad=True)
-        return redirect(url_for(".show", job_id=job_id), 303)
-    return _back(job_id, told)
-
-
-def _back(job_id: int, told: str) -> Response:
-    say(told)
-    return redirect(url_for(".show", job_id=job_id), 303)

@@ -1,4 +1,4 @@
-"""Queues and workers; and for admins, what lies in Redis."""
+"""Queues and workers; and for admins, what lies in Redis: the one page that no call of the API stands behind."""
 
 from contextlib import closing
 from typing import Any, Final
@@ -11,8 +11,9 @@ from scheduler.api.audited import leave_entry
 from scheduler.api.services import connection, services
 from scheduler.domain.account import Role
 from scheduler.queue.view import RedisView
-from scheduler.web.inside import Refused, ask
-from scheduler.web.job import as_number
+from scheduler.web.changes import change
+from scheduler.web.forms import as_number
+from scheduler.web.inside import ask
 from scheduler.web.notice import say
 from scheduler.web.session import visitor
 
@@ -31,7 +32,7 @@ def show() -> str:
 def act(name: str, action: str) -> Response:
     """Pause or resume one."""
     told = f"Queue {name} is {'paused' if action == 'pause' else 'resumed'}."
-    return _done("POST", f"/api/queues/{name}/{action}", {}, told)
+    return change("POST", f"/api/queues/{name}/{action}", {}, told=told, back=url_for(".show"))
 
 
 @queues.post(f"/queues/{_NAME}/limits")
@@ -44,20 +45,13 @@ def limit(name: str) -> Response:
             "count": _number(form.get("count", "")),
             "per_seconds": _number(form.get("per_seconds", "")),
         }
-    return _done("PATCH", f"/api/queues/{name}", body, f"The limits of queue {name} are set.")
+    return change(
+        "PATCH", f"/api/queues/{name}", body, told=f"The limits of queue {name} are set.", back=url_for(".show")
+    )
 
 
 def _number(text: str) -> int | float | str | None:
     return as_number(text) if text.strip() else None
-
-
-def _done(method: str, path: str, body: dict[str, Any], told: str) -> Response:
-    try:
-        ask(method, path, body=body)
-        say(told)
-    except Refused as no:
-        say(no.detail, is_bad=True)
-    return redirect(url_for(".show"), 303)
 
 
 @queues.get("/workers")

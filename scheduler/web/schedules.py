@@ -7,16 +7,21 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from scheduler.domain.errors import InvalidInput
+from scheduler.web.changes import change, why
+from scheduler.web.filled import Filled
+from scheduler.web.forms import as_utc
 from scheduler.web.inside import Refused, ask
-from scheduler.web.job import as_utc, why
-from scheduler.web.new_job import Filled
 from scheduler.web.notice import say
 
 schedules = Blueprint("schedules", __name__)
 
 _TIMING: Final = ("name", "cron", "timezone", "misfire", "overlap")
 _LAST: Final = 20
-_DONE: Final = {"pause": "paused", "resume": "resumed"}
+_TOLD: Final = {
+    "pause": "The schedule is paused.",
+    "resume": "The schedule is resumed.",
+    "trigger": "Job {id} is created.",
+}
 
 
 @schedules.get("/schedules")
@@ -49,23 +54,19 @@ def one(schedule_id: int) -> str:
 @schedules.post("/schedules/<id:schedule_id>/<any(pause, resume, trigger):action>")
 def act(schedule_id: int, action: str) -> Response:
     """Pause, resume or trigger it."""
-    try:
-        answer = ask("POST", f"/api/schedules/{schedule_id}/{action}", body={})
-        say(f"Job {answer['id']} is created." if action == "trigger" else f"The schedule is {_DONE[action]}.")
-    except Refused as no:
-        say(no.detail, is_bad=True)
-    return redirect(url_for(".one", schedule_id=schedule_id), 303)
+    return change(
+        "POST",
+        f"/api/schedules/{schedule_id}/{action}",
+        {},
+        told=lambda made: _TOLD[action].format(**made),
+        back=url_for(".one", schedule_id=schedule_id),
+    )
 
 
 @schedules.post("/schedules/<id:schedule_id>/delete")
 def delete(schedule_id: int) -> Response:
     """Remove it, and its jobs that have not started."""
-    try:
-        ask("DELETE", f"/api/schedules/{schedule_id}")
-        say("The schedule is removed.")
-    except Refused as no:
-        say(no.detail, is_bad=True)
-    return redirect(url_for(".show"), 303)
+    return change("DELETE", f"/api/schedules/{schedule_id}", told="The schedule is removed.", back=url_for(".show"))
 
 
 @schedules.post("/schedules/preview")
@@ -104,7 +105,7 @@ def edit(schedule_id: int) -> str:
 
 
 @schedules.post("/schedules/<id:schedule_id>/edit")
-def change(schedule_id: int) -> Response | tuple[str, int]:
+def save(schedule_id: int) -> Response | tuple[str, int]:
     """Change it; or the form again, with what was wrong."""
     filled = Filled(request.form)
     try:

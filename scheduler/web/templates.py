@@ -8,9 +8,10 @@ from werkzeug.wrappers import Response
 
 from scheduler.domain.errors import InvalidInput
 from scheduler.domain.template import placeholders
+from scheduler.web.changes import change, why
+from scheduler.web.filled import Filled
+from scheduler.web.forms import as_utc
 from scheduler.web.inside import Refused, ask
-from scheduler.web.job import as_utc, why
-from scheduler.web.new_job import Filled
 from scheduler.web.notice import say
 
 templates = Blueprint("templates", __name__)
@@ -57,24 +58,20 @@ def use(template_id: int) -> Response:
     body: dict[str, Any] = {"parameters": {name: _value(text) for name, text in filled.items()}}
     if request.form.get("scheduled_at"):
         body["scheduled_at"] = as_utc(request.form["scheduled_at"])
-    try:
-        created = ask("POST", f"/api/templates/{template_id}/use", body=body)
-    except Refused as no:
-        say(no.detail, is_bad=True)
-        return redirect(url_for(".show"), 303)
-    say(f"Job {created['id']} is created.")
-    return redirect(url_for("web.job.show", job_id=created["id"]), 303)
+    return change(
+        "POST",
+        f"/api/templates/{template_id}/use",
+        body,
+        told=lambda created: f"Job {created['id']} is created.",
+        back=url_for(".show"),
+        to=lambda created: url_for("web.job.show", job_id=created["id"]),
+    )
 
 
 @templates.post("/templates/<id:template_id>/delete")
 def delete(template_id: int) -> Response:
     """Remove it."""
-    try:
-        ask("DELETE", f"/api/templates/{template_id}")
-        say("The template is removed.")
-    except Refused as no:
-        say(no.detail, is_bad=True)
-    return redirect(url_for(".show"), 303)
+    return change("DELETE", f"/api/templates/{template_id}", told="The template is removed.", back=url_for(".show"))
 
 
 def _value(text: str) -> Any:

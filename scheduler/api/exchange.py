@@ -10,6 +10,7 @@ from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from scheduler.api.client_address import is_encrypted
 from scheduler.logs import get_log
+from scheduler.tracing import Traced, is_tracing, span
 
 log = get_log("api")
 
@@ -23,6 +24,8 @@ _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 """A page that needs more sets its own policy, and keeps it."""
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OURS: Final = 500
 _TRANSPORT_SECURITY: Final = "max-age=31536000"
 
 
@@ -38,11 +41,20 @@ def request_id() -> str:
     return g.request_id
 
 
+def traceparent() -> str | None:
+    """The trace that belongs to what the present request makes, where somebody follows it."""
+    traced: Traced | None = g.get("traced")
+    return traced and traced.traceparent
+
+
 def _begin() -> None:
     sent = request.headers.get(REQUEST_ID, "")
     g.request_id = sent if _ACCEPTABLE_ID.fullmatch(sent) else uuid.uuid4().hex
     g.began = time.perf_counter()
     bind_contextvars(request_id=g.request_id)
+    if is_tracing() and request.method not in _SAFE:
+        g.span = span(f"{request.method} {request.url_rule}", request.headers.get("traceparent"))
+        g.traced = g.span.__enter__()
 
 
 def _end(response: Response) -> Response:
@@ -52,10 +64,14 @@ def _end(response: Response) -> Response:
         headers.setdefault("Strict-Transport-Security", _TRANSPORT_SECURITY)
     if response.mimetype in {"application/json", "application/problem+json"}:
         headers.setdefault("Cache-Control", "no-store")
+    if "traced" in g and response.status_code >= _OURS:
+        g.traced.failure = response.status
     milliseconds = round((time.perf_counter() - g.began) * 1000, 1)
     log.info("request", method=request.method, path=request.path, status=response.status_code, ms=milliseconds)
     return response
 
 
 def _forget(_error: BaseException | None) -> None:
+    if "span" in g:
+        g.pop("span").__exit__(None, None, None)
     unbind_contextvars("request_id", "job_id")

@@ -10,6 +10,7 @@ from flask import Response, after_this_request
 from structlog.contextvars import bind_contextvars
 
 from scheduler.api.bulk_outputs import IdsOut
+from scheduler.api.exchange import traceparent
 from scheduler.api.identity import current_caller
 from scheduler.api.job_outputs import JobOut
 from scheduler.api.resource import answer
@@ -30,7 +31,7 @@ def admit(new: NewJob) -> Response:
     """
     services().registry.validate(new.task_type, new.task_data)
     with connection() as conn:
-        job, created = create_job(conn, current_caller(), new)
+        job, created = create_job(conn, current_caller(), *_traced([new]))
     bind_contextvars(job_id=job.id)  # for the request's line
     if created:
         count_created(1)
@@ -47,10 +48,14 @@ def admit_all(jobs: Sequence[NewJob]) -> Response:
     if faults := [*faults_of_tasks(dict(enumerate(jobs))), *_repeated_keys(jobs)]:
         raise InvalidInput(faults)
     with connection() as conn:
-        ids = create_jobs(conn, current_caller(), jobs)
+        ids = create_jobs(conn, current_caller(), _traced(jobs))
     count_created(len(ids))
     wake_pickers()
     return answer(IdsOut(ids=ids), 201)
+
+
+def _traced(jobs: Sequence[NewJob]) -> Sequence[NewJob]:
+    return [replace(new, traceparent=traceparent()) for new in jobs] if traceparent() else jobs
 
 
 def faults_of_tasks(jobs: Mapping[int, NewJob]) -> Iterator[FieldError]:

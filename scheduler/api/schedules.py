@@ -8,6 +8,7 @@ from flask import Response
 
 from scheduler.api.access import Access
 from scheduler.api.audited import Audit
+from scheduler.api.exchange import traceparent
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import NothingIn
 from scheduler.api.intake import count_created, wake_pickers, wake_pickers_for
@@ -111,7 +112,7 @@ def run_schedule(path: ById, body: NothingIn) -> Response:  # noqa: ARG001 - tak
     Beside its occurrences: also while it is paused, and whatever its `overlap` says.
     """
     with connection() as conn:
-        job = trigger_schedule(conn, current_caller(), path.id)
+        job = trigger_schedule(conn, current_caller(), path.id, traceparent())
     count_created(1)
     wake_pickers_for(job)
     return answer(JobOut.of(job), 201, Location=f"/api/jobs/{job.id}")

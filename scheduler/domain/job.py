@@ -39,6 +39,8 @@ class NewJob:
     schedule_id: int | None = None
     template_id: int | None = None
     duplicated_from: int | None = None
+    traceparent: str | None = None
+    """The trace that it belongs to, as W3C writes it."""
 
 
 class JobChanges(TypedDict, total=False):
@@ -140,6 +142,7 @@ class Claimed:
     id: int
     priority: int
     next_run_at: datetime
+    traceparent: str | None = None
 
 
 class AttemptKey(NamedTuple):
@@ -170,6 +173,7 @@ class Attempt:
     """What its lease still lasted at the start."""
     blocks_others: bool
     """Others may wait for its end: it holds a concurrency key, or one of a queue's few places."""
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

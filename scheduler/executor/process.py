@@ -53,6 +53,7 @@ class Call(NamedTuple):
     job_id: int
     attempt: int
     max_attempts: int
+    traceparent: str | None
 
 
 class ChildProcess:
@@ -70,6 +71,7 @@ class ChildProcess:
             context.job_id,
             context.attempt,
             context.max_attempts,
+            context.traceparent,
         )
         self._context = context
         self._held_until = held_until
@@ -216,6 +218,7 @@ def _child(pipe: Connection, deadline: "c_double", call: Call) -> None:
         on_log=voice.log,
         on_progress=voice.progress,
         is_cancelled=lambda: False,  # a cancelled process is killed
+        traceparent=call.traceparent,
     )
     with contextlib.suppress(BrokenPipeError):  # the executor is gone, and so are we in a moment
         try:

@@ -25,6 +25,7 @@ from scheduler.executor.result import encode_result
 from scheduler.logs import get_log
 from scheduler.tasks.context import TaskContext
 from scheduler.tasks.registry import Registry, TaskType
+from scheduler.tracing import span
 
 log = get_log("run")
 
@@ -109,6 +110,15 @@ async def _within_budget(running: Running, task_type: TaskType, data: BaseModel)
     running.started = time.monotonic()
     budget = min(attempt.timeout_seconds, task_type.timeout_seconds or attempt.timeout_seconds)
     running.deadline = running.started + budget
+    traced = span(
+        f"attempt {task_type.name}", attempt.traceparent, job_id=attempt.key.job_id, job_attempt=attempt.attempt
+    )
+    with traced as under_way:
+        return await _called(running, task_type, data, under_way.traceparent)
+
+
+async def _called(running: Running, task_type: TaskType, data: BaseModel, traceparent: str | None) -> object:
+    attempt = running.attempt
     context = TaskContext(
         job_id=attempt.key.job_id,
         attempt=attempt.attempt,
@@ -116,6 +126,7 @@ async def _within_budget(running: Running, task_type: TaskType, data: BaseModel)
         on_log=running.logs.append,
         on_progress=running.report,
         is_cancelled=lambda: running.cancelled or time.monotonic() >= running.deadline,
+        traceparent=traceparent,
     )
     # Not asyncio.timeout(), which costs a quick task as much as all else here together.
     clock = asyncio.get_running_loop().call_later(running.deadline - time.monotonic(), running.time_out)

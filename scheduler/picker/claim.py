@@ -15,6 +15,7 @@ from scheduler.queue import Outbox
 from scheduler.store import backlog, transitions
 from scheduler.store.backlog import Upcoming
 from scheduler.store.connection import Database
+from scheduler.tracing import mark
 
 log = get_log("claim")
 
@@ -179,4 +180,5 @@ class Claim:
                 self._frontier.forget(queue, job.priority)
             log.warning("claims given back: the queue cannot be reached", queue=queue, count=returned)
             raise
+        mark("claim", (job.traceparent for job in claimed), queue=queue)
         return len(claimed)

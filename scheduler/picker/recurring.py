@@ -12,6 +12,7 @@ from scheduler.metrics import CREATED
 from scheduler.picker.sparing import Sparing
 from scheduler.store import occurrences
 from scheduler.store.connection import Database
+from scheduler.tracing import is_tracing
 
 log = get_log("recurring")
 
@@ -56,7 +57,7 @@ class Recurring:
                 if jobs >= _MANY_JOBS:
                     break  # the rest is still due, and taken next
             if turns:
-                made = occurrences.make_jobs(conn, turns)
+                made = occurrences.make_jobs(conn, turns, traced=is_tracing())
                 log.debug("occurrences made", schedules=len(turns), jobs=made)
         CREATED.labels("schedule").inc(made)
         return bool(turns)

@@ -15,11 +15,12 @@ from scheduler.store.rows import JOB_COLUMNS, job_from_row, to_json
 _INSERT: Final = f"""
     INSERT INTO jobs (owner_id, name, description, task_type, task_data, queue, priority, scheduled_at, next_run_at,
                       max_attempts, timeout_seconds, retry_backoff, retry_delay_seconds, retry_max_delay_seconds,
-                      retry_jitter, unique_key, concurrency_key, expires_at, schedule_id, template_id, duplicated_from)
+                      retry_jitter, unique_key, concurrency_key, expires_at, schedule_id, template_id, duplicated_from,
+                      traceparent)
     SELECT %(owner_id)s, %(name)s, %(description)s, %(task_type)s, %(task_data)s, %(queue)s, %(priority)s, due, due,
            %(max_attempts)s, %(timeout_seconds)s, %(retry_backoff)s, %(retry_delay_seconds)s,
            %(retry_max_delay_seconds)s, %(retry_jitter)s, %(unique_key)s, %(concurrency_key)s, %(expires_at)s,
-           %(schedule_id)s, %(template_id)s, %(duplicated_from)s
+           %(schedule_id)s, %(template_id)s, %(duplicated_from)s, %(traceparent)s
     FROM (SELECT coalesce(%(scheduled_at)s::timestamptz, now() + make_interval(secs => %(delay_seconds)s))) AS t(due)
     ON CONFLICT (owner_id, unique_key) WHERE unique_key IS NOT NULL AND completed_at IS NULL DO NOTHING
     RETURNING {JOB_COLUMNS}"""
@@ -43,7 +44,8 @@ def create_job(conn: Connection, caller: Caller, new: NewJob) -> tuple[Job, bool
 _COPY: Final = """
     COPY jobs (id, owner_id, name, description, task_type, task_data, queue, priority, scheduled_at, next_run_at,
                max_attempts, timeout_seconds, retry_backoff, retry_delay_seconds, retry_max_delay_seconds,
-               retry_jitter, unique_key, concurrency_key, expires_at, schedule_id, template_id, duplicated_from)
+               retry_jitter, unique_key, concurrency_key, expires_at, schedule_id, template_id, duplicated_from,
+               traceparent)
     FROM STDIN"""
 
 
@@ -101,6 +103,7 @@ def _parameters(caller: Caller, new: NewJob) -> dict[str, Any]:
         "schedule_id": new.schedule_id,
         "template_id": new.template_id,
         "duplicated_from": new.duplicated_from,
+        "traceparent": new.traceparent,
     }
 
 
@@ -130,4 +133,5 @@ def _copy_row(job_id: int, now: datetime, caller: Caller, new: NewJob) -> tuple[
         new.schedule_id,
         new.template_id,
         new.duplicated_from,
+        new.traceparent,
     )

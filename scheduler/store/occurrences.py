@@ -38,9 +38,13 @@ COPIED_COLUMNS: Final = """
     retry_delay_seconds, retry_max_delay_seconds, retry_jitter, concurrency_key"""
 """What a job has from its schedule."""
 
+_NEW_TRACE: Final = """
+    '00-' || md5(gen_random_uuid()::text) || '-' || left(md5(gen_random_uuid()::text), 16) || '-01'"""
+
 _MAKE_JOBS: Final = f"""
-    INSERT INTO jobs ({COPIED_COLUMNS}, schedule_id, occurrence_at, scheduled_at, next_run_at)
-    SELECT {COPIED_COLUMNS}, schedules.id, made.occurrence_at, made.scheduled_at, made.next_run_at
+    INSERT INTO jobs ({COPIED_COLUMNS}, schedule_id, occurrence_at, scheduled_at, next_run_at, traceparent)
+    SELECT {COPIED_COLUMNS}, schedules.id, made.occurrence_at, made.scheduled_at, made.next_run_at,
+           CASE WHEN %(traced)s THEN {_NEW_TRACE} END
     FROM unnest(%(ids)s::bigint[], %(occurrences)s::timestamptz[], %(scheduled)s::timestamptz[],
                 %(starts)s::timestamptz[]) AS made(schedule_id, occurrence_at, scheduled_at, next_run_at)
     JOIN schedules ON schedules.id = made.schedule_id
@@ -53,9 +57,10 @@ _MOVE_ON: Final = """
     WHERE schedules.id = turn.id"""
 
 
-def make_jobs(conn: Connection, turns: Sequence[Turn]) -> int:
+def make_jobs(conn: Connection, turns: Sequence[Turn], *, traced: bool = False) -> int:
     """Make the jobs of these turns and move their schedules on; how many jobs. An occurrence that has one gets no more.
 
+    Each begins a trace of its own if they are `traced`.
     In the transaction in which the schedules were taken: neither happens without the other.
     """
     made = [(turn.schedule_id, each) for turn in turns for each in turn.occurrences]
@@ -66,6 +71,7 @@ def make_jobs(conn: Connection, turns: Sequence[Turn]) -> int:
             "occurrences": [each.at for _, each in made],
             "scheduled": [each.scheduled_at for _, each in made],
             "starts": [each.start_at for _, each in made],
+            "traced": traced,
         },
     )
     conn.execute(

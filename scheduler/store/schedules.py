@@ -110,14 +110,14 @@ def delete_schedule(conn: Connection, caller: Caller, schedule_id: int) -> None:
 
 
 _TRIGGER: Final = f"""
-    INSERT INTO jobs ({COPIED_COLUMNS}, schedule_id)
-    SELECT {COPIED_COLUMNS}, id FROM schedules WHERE id = %(id)s AND {OWNED}
+    INSERT INTO jobs ({COPIED_COLUMNS}, schedule_id, traceparent)
+    SELECT {COPIED_COLUMNS}, id, %(traceparent)s FROM schedules WHERE id = %(id)s AND {OWNED}
     RETURNING {JOB_COLUMNS}"""
 
 
-def trigger_schedule(conn: Connection, caller: Caller, schedule_id: int) -> Job:
+def trigger_schedule(conn: Connection, caller: Caller, schedule_id: int, traceparent: str | None = None) -> Job:
     """Create a job of the schedule that is due now, beside its occurrences. Raises NotFound."""
-    if row := fetch_one(conn, _TRIGGER, {"id": schedule_id, **ownership(caller)}):
+    if row := fetch_one(conn, _TRIGGER, {"id": schedule_id, "traceparent": traceparent, **ownership(caller)}):
         return job_from_row(row)
     raise _not_found(schedule_id)
 

@@ -124,6 +124,8 @@ def _headers(data: ApiCall, context: TaskContext) -> CIMultiDict[str]:
     headers.update(data.headers)
     headers["Idempotency-Key"] = context.idempotency_key
     headers["X-Scheduler-Attempt"] = str(context.attempt)
+    if context.traceparent is not None:
+        headers.setdefault("traceparent", context.traceparent)
     return headers
 
 

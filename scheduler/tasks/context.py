@@ -25,10 +25,13 @@ class TaskContext:
         on_log: Callable[[str], None],
         on_progress: Callable[[float, str | None], None],
         is_cancelled: Callable[[], bool],
+        traceparent: str | None = None,
     ) -> None:
         self.job_id: Final = job_id
         self.attempt: Final = attempt
         self.max_attempts: Final = max_attempts
+        self.traceparent: Final = traceparent
+        """What a request to others bears, so that their spans join the job's trace; None where nobody follows it."""
         self._on_log = on_log
         self._on_progress = on_progress
         self._is_cancelled = is_cancelled

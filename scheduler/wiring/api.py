@@ -2,6 +2,7 @@
 
 import threading
 from ipaddress import ip_network
+from multiprocessing.util import Finalize
 from typing import Final
 
 from flask import Flask
@@ -17,6 +18,7 @@ from scheduler.logs import get_log
 from scheduler.queue import Signals
 from scheduler.settings import Settings, find_settings
 from scheduler.store.connection import Database
+from scheduler.tracing import flush, trace_to
 from scheduler.web.app import dashboard
 from scheduler.wiring.accounts import create_when_possible, first_admin
 from scheduler.wiring.common import database_url, redis_url, set_up, start
@@ -51,6 +53,8 @@ def api_application() -> Flask:
     die_with_parent()
     settings = find_settings()
     set_up("api", settings)
+    trace_to(settings.otel_exporter_otlp_endpoint, "api")
+    Finalize(None, flush, exitpriority=1)  # a worker process runs these at its end, and no others
     database = Database(database_url(settings), name="api", max_size=_API_THREADS + 2)
     app = create_app(
         Services(

@@ -11,6 +11,7 @@ from scheduler.executor.process import preload
 from scheduler.logs import log_everywhere
 from scheduler.settings import Settings
 from scheduler.store.connection import Database
+from scheduler.tracing import flush, trace_to
 from scheduler.wiring.common import database_url, redis_url, schema_is_there, serve, start, worker
 from scheduler.wiring.tasks import task_registry
 
@@ -19,6 +20,7 @@ def run_executor(settings: Settings) -> None:
     """Be an executor until SIGTERM."""
     stop = start("executor", settings)
     stop.listen(settings.shutdown_grace_seconds)
+    trace_to(settings.otel_exporter_otlp_endpoint, "executor")
     this = worker("executor", queues=settings.executor_queues, capacity=settings.executor_concurrency)
     log_everywhere(worker=this.name)
     config = ExecutorConfig(
@@ -41,6 +43,7 @@ def run_executor(settings: Settings) -> None:
         asyncio.Runner(loop_factory=uvloop.new_event_loop).run(executor.run())
     database.close()
     reports.close()
+    flush()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # nor does it wait for threads that tasks left behind: all that matters is recorded

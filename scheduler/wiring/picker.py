@@ -3,6 +3,7 @@
 from scheduler.picker.picker import Picker, PickerConfig
 from scheduler.settings import Settings
 from scheduler.store.connection import Database
+from scheduler.tracing import flush, trace_to
 from scheduler.wiring.common import database_url, redis_url, schema_is_there, serve, start, worker
 
 
@@ -10,6 +11,7 @@ def run_picker(settings: Settings) -> None:
     """Be a picker until SIGTERM."""
     stop = start("picker", settings)
     stop.listen(settings.shutdown_grace_seconds)
+    trace_to(settings.otel_exporter_otlp_endpoint, "picker")
     config = PickerConfig(
         worker=worker("picker"),
         redis_url=redis_url(settings),
@@ -23,3 +25,4 @@ def run_picker(settings: Settings) -> None:
     if schema_is_there(database, stop):
         Picker(config, database, stop, pulse).run()
     database.close()
+    flush()

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -269,13 +269,13 @@ class Cluster:
 
     # ── the API ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def call(self, method: str, path: str, body: object = None) -> Answer:
+    def call(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Call the cluster's API, as an admin."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.settings['api_port']}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", **bearer()},
+            headers={"Content-Type": "application/json", **bearer(), **(headers or {})},
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as response:

@@ -22,7 +22,8 @@ _START: Final = """
               retry_backoff::text, retry_delay_seconds, retry_max_delay_seconds, retry_jitter,
               extract(epoch FROM now() - next_run_at)::float8, extract(epoch FROM lease_until - now())::float8,
               concurrency_key IS NOT NULL
-                  OR queue = ANY (ARRAY(SELECT name FROM queue_controls WHERE max_running IS NOT NULL))"""
+                  OR queue = ANY (ARRAY(SELECT name FROM queue_controls WHERE max_running IS NOT NULL)),
+              traceparent"""
 
 
 def start(conn: Connection, *, ids: Sequence[int], worker: str, lease_seconds: float) -> list[Attempt]:
@@ -47,6 +48,7 @@ def _attempt(row: tuple[Any, ...]) -> Attempt:
         lateness_seconds=row[11],
         lease_seconds=row[12],
         blocks_others=row[13],
+        traceparent=row[14],
     )
 
 

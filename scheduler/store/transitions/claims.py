@@ -29,7 +29,7 @@ _CLAIM: Final = """
         ) AS due
         ORDER BY start.level * %(ageing)s + extract(epoch FROM due.next_run_at), due.id
         LIMIT %(limit)s))
-    RETURNING id, priority, next_run_at"""
+    RETURNING id, priority, next_run_at, traceparent"""
 
 
 def claim(
@@ -95,7 +95,7 @@ _CLAIM_KEYED: Final = """
         ) AS first
         ORDER BY first.priority * %(ageing)s + extract(epoch FROM first.next_run_at), first.id
         LIMIT %(limit)s))
-    RETURNING id, priority, next_run_at"""
+    RETURNING id, priority, next_run_at, traceparent"""
 
 
 def claim_keyed(

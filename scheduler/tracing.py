@@ -4,6 +4,7 @@ Off, at hardly a cost, unless OpenTelemetry is installed (`scheduler[tracing]`) 
 passed on as W3C's `traceparent`: with the job in PostgreSQL, and with the request of an `api` task.
 """
 
+import threading
 from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 log = get_log("tracing")
 
-_LAST_WORDS_MS: Final = 1_000
+_LAST_WORDS_SECONDS: Final = 1.0
 
 Attribute = str | int
 
@@ -59,7 +60,7 @@ def trace_to(endpoint: str, process: str) -> None:
         log.warning("no traces: OpenTelemetry is not installed", remedy="pip install 'scheduler[tracing]'")
         return
     resource = Resource.create({"service.name": f"scheduler-{process}", "service.version": __version__})
-    provider = TracerProvider(resource=resource)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
     _on[:] = [_Tracing(provider, provider.get_tracer("scheduler", __version__))]
 
@@ -70,9 +71,14 @@ def is_tracing() -> bool:
 
 
 def flush() -> None:
-    """Send what has not been sent, for a second at the most: before a process ends."""
+    """Send what has not been sent, for a second at the most: before a process ends.
+
+    In a thread, since OpenTelemetry heeds no limit, and goes on for ten seconds at a collector that does not answer.
+    """
     for each in _on:
-        each.provider.force_flush(_LAST_WORDS_MS)
+        sending = threading.Thread(target=each.provider.force_flush, daemon=True)
+        sending.start()
+        sending.join(_LAST_WORDS_SECONDS)
 
 
 def span(name: str, parent: str | None, **attributes: Attribute) -> AbstractContextManager[Traced]:

@@ -1,6 +1,7 @@
 """One trace from the request of a client through all processes, as a collector gets it."""
 
 import gzip
+import socket
 import subprocess
 import sys
 import threading
@@ -120,6 +121,21 @@ def test_all_attempts_at_a_job_of_a_schedule_are_in_a_trace_of_its_own(cluster: 
         claims = [trace for name, trace in collector.traces if name == "claim"]
         assert len(attempts) == len(claims) == 2  # all of them: the last ones were sent before the end
         assert len({*attempts, *claims}) == 1
+
+
+def test_a_collector_that_never_answers_holds_nothing_up(cluster: Cluster) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        cluster.settings |= {
+            "api_port": free_port(),
+            "otel_exporter_otlp_endpoint": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "otel_exporter_otlp_timeout": 60,
+            "shutdown_grace_seconds": 60,
+        }
+        nodes = cluster.start("api", "picker", "executor")
+        cluster.reach(cluster.post_job("noop"), "completed")
+        for node in nodes:
+            node.terminate()
+        assert [node.exit_code(within=15) for node in nodes] == [0, 0, 0]
 
 
 def test_nothing_is_set_up_unless_spans_are_to_go_somewhere() -> None:

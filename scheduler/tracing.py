@@ -1,6 +1,6 @@
 """One trace from the request that creates a job, through picker and executor, into what its task asks of others.
 
-Off, at hardly a cost, unless OpenTelemetry is installed (`scheduler[tracing]`) and told where to send spans. A trace is
+Off, at hardly a cost, unless OpenTelemetry is installed (the extra `tracing`) and told where to send spans. A trace is
 passed on as W3C's `traceparent`: with the job in PostgreSQL, and with the request of an `api` task.
 """
 
@@ -57,7 +57,7 @@ def trace_to(endpoint: str, process: str) -> None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        log.warning("no traces: OpenTelemetry is not installed", remedy="pip install 'scheduler[tracing]'")
+        log.warning("no traces: OpenTelemetry is not installed", remedy="install the extra: uv sync --extra tracing")
         return
     resource = Resource.create({"service.name": f"scheduler-{process}", "service.version": __version__})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)

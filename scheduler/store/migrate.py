@@ -1,6 +1,7 @@
 """Bring the schema up to date: the files of `sql/`, in order, each once, under a lock, with checksums."""
 
 import hashlib
+import re
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ _LOCK_PATIENCE_SECONDS: Final = 300
 LOCK_WAIT_SECONDS: Final = 2
 """How long a statement may wait for a lock on a table: everybody else waits behind it. Then they get a turn."""
 _NO_TRANSACTION: Final = "-- migrate: no-transaction"
+_ONLY_WITH: Final = re.compile(r"^-- migrate: only with (\w+)$", re.MULTILINE)
+"""An extension that the database may do without, and then without what the file makes of it."""
 
 _LEDGER: Final = """
     CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -123,6 +126,9 @@ def _apply(conn: Connection, migration: Migration) -> None:
     statement = cast("LiteralString", migration.sql)
     record = "INSERT INTO schema_migrations (version, name, sha256) VALUES (%s, %s, %s)"
     entry = (migration.version, migration.name, migration.sha256)
+    if _lacks_extension(conn, migration):
+        conn.execute(record, entry)
+        return
     if migration.sql.startswith(_NO_TRANSACTION):
         conn.execute(statement)
         conn.execute(record, entry)
@@ -142,3 +148,10 @@ def _apply(conn: Connection, migration: Migration) -> None:
             time.sleep(LOCK_WAIT_SECONDS)
         else:
             return
+
+
+def _lacks_extension(conn: Connection, migration: Migration) -> bool:
+    needed = _ONLY_WITH.search(migration.sql)
+    return needed is not None and not conn.execute(
+        "SELECT FROM pg_extension WHERE extname = %s", (needed[1],)
+    ).fetchall()

@@ -132,6 +132,16 @@ def test_a_statement_that_cannot_run_in_a_transaction(database_url: str, monkeyp
     assert state_of(database_url).is_current
 
 
+def test_what_an_extension_is_for_is_left_out_without_it(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Migration(NEXT, "there.sql", "-- migrate: only with plpgsql\nCREATE TABLE made (id int)")
+    missing = Migration(NEXT + 1, "missing.sql", "-- migrate: only with no_such_thing\nCREATE TABLE left_out (id int)")
+    knows(monkeypatch, there, missing)
+    assert migrate(database_url) == ["there.sql", "missing.sql"]
+    assert migrate(database_url) == []
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("SELECT to_regclass('made')::text, to_regclass('left_out')").fetchone() == ("made", None)
+
+
 def test_others_get_a_turn_while_a_file_waits_for_its_lock(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits for a table lock keeps all that come later from the table, too."""
     knows(monkeypatch, Migration(NEXT, "column.sql", "ALTER TABLE jobs ADD COLUMN extra integer"))

@@ -41,6 +41,7 @@ FULL = NewJob(
     schedule_id=11,
     template_id=12,
     duplicated_from=13,
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 )
 
 
@@ -60,10 +61,11 @@ Create = Callable[[Connection, Caller, list[NewJob]], list[int]]
 def test_everything_asked_for_is_kept(conn: Connection, create: Create) -> None:
     (job_id,) = create(conn, ALICE, [FULL])
     (job,) = all_jobs(conn)
-    for field in set(FULL.__dataclass_fields__) - {"delay_seconds"}:
+    for field in set(FULL.__dataclass_fields__) - {"delay_seconds", "traceparent"}:
         assert getattr(job, field) == getattr(FULL, field), field
     assert (job.id, job.owner_id, job.status, job.attempt) == (job_id, ALICE.owner_id, JobStatus.PENDING, 0)
     assert job.next_run_at == job.scheduled_at
+    assert conn.execute("SELECT traceparent FROM jobs").fetchone() == (FULL.traceparent,)
 
 
 @either_way

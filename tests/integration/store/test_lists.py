@@ -199,7 +199,7 @@ def many(servers: Servers) -> Generator[Connection]:
             """
             INSERT INTO jobs (name, task_type, task_data, queue, priority, status, scheduled_at, created_at, attempt,
                               run, picked_at, started_at, completed_at, error, settled)
-            SELECT CASE n WHEN 777 THEN 'needle' ELSE 'hay' END,
+            SELECT CASE WHEN n = 777 THEN 'needle' WHEN n / 100 %% 10 = 3 THEN 'straw' ELSE 'hay' END,
                    CASE WHEN n < %(old)s THEN 'old' WHEN n %% 50000 = 9 THEN 'rare'
                         WHEN n %% 4 = 1 THEN 'apart' ELSE 'note' END,
                    jsonb_build_object('n', n), (ARRAY['default', 'mail'])[1 + n %% 2], 1 + n %% 9, status,
@@ -264,6 +264,13 @@ def test_few_jobs_to_do_something_to_are_found_by_the_same_indexes(many: Connect
 
 def test_old_matches_are_found_without_a_look_at_the_new(many: Connection) -> None:
     assert read_by(many, lambda: list_jobs(many, OPERATOR, JobFilter(task_type="old"), PageRequest())) <= OLD + 500
+
+
+def test_a_frequent_word_among_few_failures_is_found_without_a_look_at_all_of_either(many: Connection) -> None:
+    """All with the word are 20,000, all failures 1,800, both are 180."""
+    wanted = JobFilter(statuses=(JobStatus.FAILED,), search="straw")
+    read = read_by(many, lambda: list_jobs(many, OPERATOR, wanted, PageRequest()))
+    assert read <= 2 * totals.SAMPLE + 180 + 100
 
 
 def read_by(conn: Connection, call: Callable[[], object]) -> int:

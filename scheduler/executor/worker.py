@@ -4,8 +4,10 @@
 
 import os
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final, cast
 
 import redis
@@ -31,7 +33,8 @@ from scheduler.queue import (
 log = get_log("worker")
 
 POP_SECONDS: Final = 1
-"""How long one pop waits: also how soon a new queue, or the request to stop, is noticed."""
+"""How long one pop waits, and for how long the queues that there were are all that it looks at: so soon a new queue, or
+the request to stop, is noticed."""
 
 _TTL_SECONDS: Final = 20
 _LARGEST_ID: Final = 2**63 - 1
@@ -61,6 +64,7 @@ class MessageWorker(BaseWorker):
         self._named = tuple(queues)
         self._capacity = capacity
         self._turn = 0
+        self._queues_known_until = -inf
 
     def _set_connection(self, connection: "redis.Redis") -> "redis.Redis":
         return connection  # RQ would raise the socket timeout to minutes, and a half-open connection last as long
@@ -91,7 +95,8 @@ class MessageWorker(BaseWorker):
     def receive(self) -> Message | None:
         """The next message, or None when none came within a second; raises QueueUnavailable."""
         with reaching_redis():
-            self._refresh_queues()
+            if time.monotonic() >= self._queues_known_until:
+                self._refresh_queues()
             try:
                 found = Queue.dequeue_any(
                     self._in_turn(), POP_SECONDS, connection=self.connection, serializer=JSONSerializer
@@ -139,6 +144,7 @@ class MessageWorker(BaseWorker):
         names = self._named or sorted({DEFAULT_QUEUE, *queue_names(self.connection)})
         if names != [queue.name for queue in self.queues]:
             self.queues = [Queue(name, connection=self.connection, serializer=JSONSerializer) for name in names]
+        self._queues_known_until = time.monotonic() + POP_SECONDS
 
     def _in_turn(self) -> list[Queue]:
         """Named queues in the order given, which is their order of importance; else each is first in its turn."""

@@ -74,8 +74,9 @@ MODES: Final = {
 @click.option("--mode", type=click.Choice([*MODES]), default="throughput", show_default=True)
 @click.option("--jobs", "wanted", type=click.IntRange(1, 1_000_000), help="How many; each mode has its own default.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON instead of a table.")
+@click.option("--keep", is_flag=True, help="Leave the jobs there: quicker, where the database is thrown away anyway.")
 @url_option
-def bench(api: Api, *, mode: str, wanted: int | None, as_json: bool) -> None:
+def bench(api: Api, *, mode: str, wanted: int | None, as_json: bool, keep: bool) -> None:
     """Measure a deployment through its API. Run it on an otherwise idle one.
 
     \b
@@ -84,15 +85,16 @@ def bench(api: Api, *, mode: str, wanted: int | None, as_json: bool) -> None:
     immediate   one after the other, due at once: from the answer to the start
     ahead       one after the other, each due 3 s after it is created
 
-    They go into the queue `bench` and are removed afterwards. Exit code 1 when not each job completed exactly once.
+    They go into the queue `bench` and are removed afterwards, one by one. Exit code 1 when not each job completed
+    exactly once.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that the jobs are removed
     chosen = MODES[mode]
     count = wanted or chosen.jobs
-    with Load.on(api) as warm_up:
+    with Load.on(api, keep=keep) as warm_up:
         _due_at_once(warm_up, _WARM_UP_JOBS)
         warm_up.wait()
-    with Load.on(api) as load:
+    with Load.on(api, keep=keep) as load:
         chosen.put(load, count)
         load.wait()
         jobs = load.read()

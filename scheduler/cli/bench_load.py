@@ -49,13 +49,14 @@ class Load:
 
     @classmethod
     @contextmanager
-    def on(cls, api: Api) -> "Generator[Self]":
-        """A load that is removed in the end, whatever happens."""
+    def on(cls, api: Api, *, keep: bool = False) -> "Generator[Self]":
+        """A load that is removed in the end, whatever happens, unless somebody wants to `keep` it."""
         load = cls(api)
         try:
             yield load
         finally:
-            load.remove()
+            if not keep:
+                load.remove()
 
     def clock(self) -> datetime:
         """The database's time, as a job tells that is created and removed for it."""

@@ -96,7 +96,8 @@ def running(place: Place, *roles: str, **settings: object) -> Generator[Cluster]
 def bench(cluster: Cluster, mode: str, jobs: int) -> dict[str, Any]:
     """What `scheduler bench` says of them."""
     url = f"http://127.0.0.1:{cluster.settings['api_port']}"
-    command = [sys.executable, "-m", "scheduler", "bench", "--json", "--mode", mode, "--jobs", str(jobs), "--url", url]
+    options = ["--json", "--keep", "--mode", mode, "--jobs", str(jobs), "--url", url]
+    command = [sys.executable, "-m", "scheduler", "bench", *options]
     environment = {**os.environ, "SCHEDULER_TOKEN": access_token()}
     return json.loads(subprocess.run(command, cwd=_ROOT, env=environment, check=True, stdout=subprocess.PIPE).stdout)
 

@@ -12,7 +12,7 @@ from scheduler.api.fields import Input, Output, QueueName, Seconds, example
 from scheduler.api.identity import current_caller
 from scheduler.api.intake import wake_pickers
 from scheduler.api.resource import Resource, answer
-from scheduler.api.services import connection, services
+from scheduler.api.services import connection, recent, services
 from scheduler.domain.errors import QueueUnavailable
 from scheduler.domain.queue import Controls, QueueState, RateLimit
 from scheduler.store.connection import Connection
@@ -116,9 +116,13 @@ class QueuesOut(Output):
 
 @queues.get("/api/queue/stats", Access.READ, {200: QueuesOut}, problems=(503,))
 def queue_stats() -> Response:
-    """Show every queue, and what waits in it."""
+    """Show every queue, and what waits in it.
+
+    Among very many jobs, counts may be up to five seconds old.
+    """
+    caller = current_caller()
     with connection() as conn:
-        states = queue_states(conn, current_caller())
+        states = recent().get(("queues", caller), lambda: queue_states(conn, caller))
     depths = _depths([each.name for each in states])
     return answer(QueuesOut(queues=[QueueOut.of(each, depths.get(each.name)) for each in states]))
 
@@ -165,6 +169,7 @@ def limit_queue(path: ByName, body: LimitsIn) -> Response:
 
 
 def _changed(conn: Connection, name: str, before: Controls) -> Response:
+    recent().forget()
     (state,) = queue_states(conn, current_caller(), name)
     tell(before={"name": name, **asdict(before)}, after=asdict(state.controls))
     return answer(QueueOut.of(state, _depths([name]).get(name)))

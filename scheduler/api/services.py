@@ -10,6 +10,7 @@ from typing import Final, cast
 from flask import Flask, current_app, g
 
 from scheduler.api.nudge import Nudge
+from scheduler.api.recent import Recent
 from scheduler.api.tokens import Tokens
 from scheduler.queue import Signals
 from scheduler.store.connection import Connection, Database
@@ -53,6 +54,7 @@ class _Installed:
     nudge: Nudge
     exports: BoundedSemaphore
     logins: BoundedSemaphore
+    recent: Recent
 
 
 def install(app: Flask, services: Services) -> None:
@@ -62,6 +64,7 @@ def install(app: Flask, services: Services) -> None:
         Nudge(services.signals),
         BoundedSemaphore(EXPORTS_AT_ONCE),
         BoundedSemaphore(LOGINS_AT_ONCE),
+        Recent(),
     )
 
 
@@ -128,6 +131,11 @@ def exports() -> BoundedSemaphore:
 def logins() -> BoundedSemaphore:
     """The same, for its places for hashing passwords."""
     return _installed().logins
+
+
+def recent() -> Recent:
+    """The same, for its answers of a moment ago."""
+    return _installed().recent
 
 
 def _installed() -> _Installed:

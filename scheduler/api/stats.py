@@ -11,7 +11,7 @@ from scheduler.api.fields import Output, UtcTime, example
 from scheduler.api.identity import current_caller
 from scheduler.api.queries import Query
 from scheduler.api.resource import Resource, answer
-from scheduler.api.services import services
+from scheduler.api.services import recent, services
 from scheduler.domain.states import JobStatus
 from scheduler.domain.statistics import LONGEST_WINDOW_HOURS, Performance
 from scheduler.store.counts import JobCounts, count_jobs
@@ -109,9 +109,11 @@ class StatsOut(Output):
 def stats(query: StatsQuery) -> Response:
     """Show statistics.
 
-    Counts are of this moment; performance and timeline of the attempts that ended in the last `hours`.
+    Counts are of this moment, or among very many jobs up to five seconds old; performance and timeline of the attempts
+    that ended in the last `hours`.
     """
+    caller = current_caller()
     with services().database.connection() as connection:
-        counts = count_jobs(connection, current_caller())
-        recent = recent_performance(connection, current_caller(), timedelta(hours=query.hours))
-    return answer(StatsOut.of(counts, recent, detailed=query.detailed))
+        counts = recent().get(("counts", caller), lambda: count_jobs(connection, caller))
+        performance = recent_performance(connection, caller, timedelta(hours=query.hours))
+    return answer(StatsOut.of(counts, performance, detailed=query.detailed))

@@ -152,6 +152,6 @@ def _apply(conn: Connection, migration: Migration) -> None:
 
 def _lacks_extension(conn: Connection, migration: Migration) -> bool:
     needed = _ONLY_WITH.search(migration.sql)
-    return needed is not None and not conn.execute(
-        "SELECT FROM pg_extension WHERE extname = %s", (needed[1],)
-    ).fetchall()
+    return (
+        needed is not None and not conn.execute("SELECT FROM pg_extension WHERE extname = %s", (needed[1],)).fetchall()
+    )

@@ -12,6 +12,7 @@ _HAS_OFFSET: Final = re.compile(r"(Z|[+-][0-9]{2}:[0-9]{2})$", re.IGNORECASE)
 PREFIX: Final = "data."
 _LONG_TEXTS: Final = {"message", "html", "content", "body", "sql", "description"}
 _NUMBERS: Final = {"integer", "number"}
+_ACRONYMS: Final = {"html", "id", "json", "sql", "url"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Field:
     is_required: bool
     value: str
     choices: tuple[str, ...] = ()
+    takes_text: bool = False
+    """Whether JSON is not the only thing that it may hold."""
 
     @property
     def key(self) -> str:
@@ -46,23 +49,34 @@ def flags_of(schema: Mapping[str, Any]) -> list[str]:
 
 def _field(name: str, told: Mapping[str, Any], is_required: bool, values: Mapping[str, Any]) -> Field:
     kind, choices = _kind(name, told)
+    options = cast("list[dict[str, Any]]", told.get("anyOf", [told]))
     value = values.get(name, told.get("default"))
     return Field(
         name=name,
         kind=kind,
-        label=cast("str", told.get("title") or name),
+        label=_label(name, cast("str | None", told.get("title"))),
         hint=cast("str", told.get("description") or ""),
         is_required=is_required,
         value=_as_text(kind, value),
         choices=choices,
+        takes_text=any(each.get("type") == "string" for each in options),
     )
+
+
+def _label(name: str, title: str | None) -> str:
+    """The title that its author gave it; the one that pydantic makes up shouts with its capitals."""
+    words = name.split("_")
+    if title and title != " ".join(words).title():
+        return title
+    text = " ".join(word.upper() if word in _ACRONYMS else word for word in words)
+    return text[:1].upper() + text[1:]
 
 
 def _kind(name: str, told: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     options = [each for each in cast("list[dict[str, Any]]", told.get("anyOf", [told])) if each.get("type") != "null"]
     only = options[0] if len(options) == 1 else {}
-    if "enum" in only:
-        return "choice", tuple(map(str, only["enum"]))
+    if "enum" in only or "const" in only:
+        return "choice", tuple(map(str, only.get("enum", [only.get("const")])))
     match only.get("type"):
         case "boolean":
             return "flag", ()

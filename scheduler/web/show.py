@@ -25,6 +25,12 @@ def moment(text: str | None) -> Markup | str:
     return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), at.strftime("%Y-%m-%d %H:%M:%S"))
 
 
+def wall(text: str) -> str:
+    """A time with an offset, by the clock on the wall there."""
+    at = datetime.fromisoformat(text)
+    return f"{at:%a %H:%M:%S} (UTC{at.isoformat()[-6:]})"
+
+
 def duration(milliseconds: float | None) -> str:
     """To three figures or so, in the unit that suits it."""
     if milliseconds is None:
@@ -42,6 +48,11 @@ def number(value: float | None) -> str:
         return NOTHING
     text = f"{value:,.6g}" if value < _GROUPED_WHOLE else f"{value:,.0f}"
     return text.replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def plain(value: float) -> str:
+    """A number as somebody would type it."""
+    return str(int(value) if value == int(value) else value)
 
 
 def masked(value: Any) -> Any:
@@ -64,8 +75,10 @@ def _hides(name: str, value: Any) -> bool:
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "moment": moment,
+    "wall": wall,
     "duration": duration,
     "number": number,
+    "plain": plain,
     "masked": masked,
     "pretty": pretty,
 }

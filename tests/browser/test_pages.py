@@ -87,6 +87,6 @@ def test_the_overview_refreshes_itself_and_can_be_paused(visit: Visit, site: Clu
         "before => Number(document.querySelector(\"a[href='/jobs?status=pending'] strong\").textContent) > before",
         arg=before,
     )
-    visitor.press("Pause")
-    assert visitor.page.get_by_role("button", name="Go on").get_attribute("aria-pressed") == "true"
+    visitor.press("Pause updates")
+    assert visitor.page.get_by_role("button", name="Resume updates").get_attribute("aria-pressed") == "true"
     assert visitor.complaints == []

@@ -8,22 +8,26 @@ from flask import render_template
 from scheduler.web.forms import PREFIX, as_number, data_of, fields_of, flags_of
 from scheduler.web.inside import ask
 from scheduler.web.session import CSRF_FIELD
+from scheduler.web.stars import unmasked
 
 _NUMBERS: Final = ("priority", "max_attempts", "timeout_seconds")
 
 
 class Filled:
-    """The form, for the task type that is chosen, else the first."""
+    """The form, for the task type that is chosen, else the first; `stored` is the task that it changes."""
 
-    def __init__(self, form: Mapping[str, str]) -> None:
+    def __init__(self, form: Mapping[str, str], stored: Mapping[str, Any] | None = None) -> None:
         self.form: Final = form
+        self._stored: Final = stored
         self.types: Final[list[dict[str, Any]]] = ask("GET", "/api/task-types")["task_types"]
         known = {each["type"]: each for each in self.types}
         self.type: Final = known.get(form.get("type", ""), self.types[0])
 
     def task(self) -> dict[str, Any]:
         """Raises InvalidInput."""
-        return {"type": self.type["type"], "data": data_of(self.type["data"], self.form)}
+        name, stored = self.type["type"], self._stored
+        kept = stored["data"] if stored is not None and stored["type"] == name else None
+        return {"type": name, "data": unmasked(data_of(self.type["data"], self.form), kept)}
 
     def options(self) -> dict[str, Any]:
         """The options that are set, numbers as numbers where they are some: what they are not, the API says."""

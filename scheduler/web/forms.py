@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from scheduler.domain.errors import FieldError, InvalidInput
+from scheduler.web.stars import STARS
 
 _HAS_OFFSET: Final = re.compile(r"(Z|[+-][0-9]{2}:[0-9]{2})$", re.IGNORECASE)
 PREFIX: Final = "data."
@@ -50,14 +51,16 @@ def flags_of(schema: Mapping[str, Any]) -> list[str]:
 def _field(name: str, told: Mapping[str, Any], is_required: bool, values: Mapping[str, Any]) -> Field:
     kind, choices = _kind(name, told)
     options = cast("list[dict[str, Any]]", told.get("anyOf", [told]))
-    value = values.get(name, told.get("default"))
+    value = _as_text(kind, values.get(name, told.get("default")))
+    if kind == "choice" and value and value not in choices:
+        choices = (*choices, value)  # else the browser would send another in its place
     return Field(
         name=name,
         kind=kind,
         label=_label(name, cast("str | None", told.get("title"))),
         hint=cast("str", told.get("description") or ""),
         is_required=is_required,
-        value=_as_text(kind, value),
+        value=value,
         choices=choices,
         takes_text=any(each.get("type") == "string" for each in options),
     )
@@ -105,7 +108,7 @@ def data_of(schema: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, Any
             if (field.key in form) != (field.value == "true"):
                 data[field.name] = field.key in form
         elif text.strip() and text != field.value:
-            data[field.name] = _read(field, text)
+            data[field.name] = STARS if text == STARS else _read(field, text)
     return data
 
 

@@ -1,17 +1,14 @@
 """How times, durations and data are shown: filters for the templates."""
 
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from markupsafe import Markup
 
-_SECRET: Final = re.compile(
-    r"pass(word|wd|phrase)|secret|token|authorization|api[-_ ]?key|cookie|credential|signature", re.IGNORECASE
-)
-STARS: Final = "••••••"
+from scheduler.web.stars import masked
+
 _LONGEST_TEXT: Final = 20_000
 _GROUPED_WHOLE: Final = 1e6
 NOTHING: Final = "\N{EN DASH}"
@@ -55,22 +52,10 @@ def plain(value: float) -> str:
     return str(int(value) if value == int(value) else value)
 
 
-def masked(value: Any) -> Any:
-    """Data of a task, with stars for what is probably a secret."""
-    if isinstance(value, dict):
-        members = cast("dict[str, Any]", value)
-        return {name: STARS if _hides(name, each) else masked(each) for name, each in members.items()}
-    return [masked(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
-
-
 def pretty(value: Any) -> str:
     """JSON to be read; of what is very long, the beginning."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}\n… {len(text):,} characters in all"
-
-
-def _hides(name: str, value: Any) -> bool:
-    return bool(_SECRET.search(name)) and value is not None and not isinstance(value, (dict, bool))
 
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {

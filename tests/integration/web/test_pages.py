@@ -1,5 +1,6 @@
 """The pages without a browser: log-in, errors, and input that nobody's form would send."""
 
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -150,9 +151,9 @@ def test_a_form_that_is_refused_comes_back_as_it_was_filled_in(admin: Dashboard)
     assert not re.search(r'name="data.make_parents"[^>]*checked', answer.text)
 
 
-def test_a_secret_that_is_hidden_is_kept_unless_all_of_the_data_is_written_out(admin: Dashboard) -> None:
+def test_a_secret_that_is_hidden_is_kept_while_its_stars_are(admin: Dashboard) -> None:
     api = Api(admin.app)
-    task = {"type": "api", "data": {"url": "https://example.com/", "headers": {"Authorization": "s3cret"}}}
+    task = hiding("https://example.com/")
     job = api.create(task=task, delay_seconds=3600)["id"]
     page = admin.get(f"/jobs/{job}/edit").text
     assert "s3cret" not in page
@@ -162,8 +163,39 @@ def test_a_secret_that_is_hidden_is_kept_unless_all_of_the_data_is_written_out(a
     assert admin.notice(f"/jobs/{job}/edit", {"name": "renamed", "data": unchanged}) == "The job is changed."
     assert api.get(f"/api/jobs/{job}").ok()["task"] == task
     partly = unchanged.replace("example.com", "example.org")
-    assert admin.post(f"/jobs/{job}/edit", {"data": partly}).status_code == 422
-    assert api.get(f"/api/jobs/{job}").ok()["task"] == task
+    assert admin.notice(f"/jobs/{job}/edit", {"data": partly}) == "The job is changed."
+    assert api.get(f"/api/jobs/{job}").ok()["task"] == hiding("https://example.org/")
+    elsewhere = unchanged.replace("Authorization", "X-Token")
+    assert admin.post(f"/jobs/{job}/edit", {"data": elsewhere}).status_code == 422
+    assert api.get(f"/api/jobs/{job}").ok()["task"] == hiding("https://example.org/")
+
+
+def hiding(url: str) -> dict[str, Any]:
+    return {"type": "api", "data": {"url": url, "headers": {"Authorization": "s3cret"}}}
+
+
+def test_the_form_of_a_schedule_hides_secrets_and_keeps_them(admin: Dashboard) -> None:
+    api = Api(admin.app)
+    new = {"name": "hook", "cron": "0 0 1 1 *", "task": hiding("https://example.com/")}
+    schedule = api.post("/api/schedules", new).ok(201)["id"]
+    page = admin.get(f"/schedules/{schedule}/edit").text
+    assert "s3cret" not in page
+    shown = re.search(r'<textarea [^>]*name="data.headers"[^>]*>([^<]*)<', page)
+    assert shown
+    form = {"type": "api", "data.url": "https://example.com/", "data.headers": html.unescape(shown[1])}
+    assert admin.notice(f"/schedules/{schedule}/edit", form) == "The schedule is changed."
+    assert api.get(f"/api/schedules/{schedule}").ok()["task"] == new["task"]
+    changed = form | {"data.url": "https://example.org/"}
+    assert admin.notice(f"/schedules/{schedule}/edit", changed) == "The schedule is changed."
+    assert api.get(f"/api/schedules/{schedule}").ok()["task"] == hiding("https://example.org/")
+    elsewhere = admin.post(f"/schedules/{schedule}/edit", form | {"data.headers": '{"X-Token": "••••••"}'})
+    assert elsewhere.status_code == 422
+    assert "Write out what the stars stand for." in elsewhere.text
+    another = {"type": "write_file", "data.path": "a", "data.content": "••••••", "name": "hook", "cron": "@daily"}
+    assert admin.post(f"/schedules/{schedule}/edit", another).status_code == 422
+    written = form | {"data.headers": '{"Authorization": "n3w"}'}
+    assert admin.notice(f"/schedules/{schedule}/edit", written) == "The schedule is changed."
+    assert api.get(f"/api/schedules/{schedule}").ok()["task"]["data"]["headers"] == {"Authorization": "n3w"}
 
 
 @pytest.mark.parametrize(

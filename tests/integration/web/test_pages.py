@@ -11,9 +11,12 @@ from werkzeug.test import TestResponse
 
 from scheduler.api.app import Services, create_app
 from scheduler.domain.account import NewAccount, Role
+from scheduler.domain.caller import Caller
+from scheduler.domain.job import NewJob
 from scheduler.domain.password import hash_password
 from scheduler.store.accounts import create_account
 from scheduler.store.connection import Database
+from scheduler.store.intake import create_jobs
 from scheduler.web.app import dashboard
 from tests.integration.api.calls import Api
 
@@ -196,6 +199,16 @@ def test_the_form_of_a_schedule_hides_secrets_and_keeps_them(admin: Dashboard) -
     written = form | {"data.headers": '{"Authorization": "n3w"}'}
     assert admin.notice(f"/schedules/{schedule}/edit", written) == "The schedule is changed."
     assert api.get(f"/api/schedules/{schedule}").ok()["task"]["data"]["headers"] == {"Authorization": "n3w"}
+
+
+def test_all_that_match_are_duplicated_and_not_the_first_of_them(admin: Dashboard, services: Services) -> None:
+    new = NewJob(task_type="noop", task_data={}, queue="many", delay_seconds=3600)
+    with services.database.connection() as conn:
+        create_jobs(conn, Caller(owner_id=1), [new] * 1_500)
+    assert 'data-confirm-many="1\u202f500"' in admin.get("/jobs?queue=many").text
+    said = admin.notice("/jobs?queue=many", {"action": "duplicate", "scope": "all"})
+    assert said == "1\u202f500 jobs duplicated."
+    assert Api(admin.app).get("/api/jobs", {"queue": "many"}).ok()["pagination"]["total"] == 3_000
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from flask import render_template
 
 from scheduler.web.forms import PREFIX, as_number, data_of, fields_of, flags_of
 from scheduler.web.inside import ask
-from scheduler.web.session import CSRF_FIELD
+from scheduler.web.session import CSRF_FIELD, changers_only
 from scheduler.web.stars import unmasked
 
 _NUMBERS: Final = ("priority", "max_attempts", "timeout_seconds")
@@ -35,7 +35,8 @@ class Filled:
         return numbers | ({"queue": self.form["queue"]} if self.form.get("queue") else {})
 
     def page(self, template: str, **more: Any) -> str:
-        """The form, filled in as it was."""
+        """The form, filled in as it was. Raises Forbidden for a viewer."""
+        changers_only()
         values = {key.removeprefix(PREFIX): value for key, value in self.form.items() if key.startswith(PREFIX)}
         if CSRF_FIELD in self.form:  # it was sent: a box that is not ticked was not sent with it
             values = {**dict.fromkeys(flags_of(self.type["data"]), "false"), **values}

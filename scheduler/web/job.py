@@ -12,6 +12,7 @@ from scheduler.web.changes import change, why
 from scheduler.web.forms import as_number, as_utc
 from scheduler.web.inside import Refused, ask
 from scheduler.web.notice import say
+from scheduler.web.session import changers_only
 from scheduler.web.show import pretty
 from scheduler.web.stars import masked, unmasked
 
@@ -90,6 +91,7 @@ def _page(job_id: int) -> str:
 @job.get("/jobs/<id:job_id>/edit")
 def edit(job_id: int) -> str:
     """A form for what may be changed while it is pending."""
+    changers_only()
     return render_template("job_edit.html", job=ask("GET", f"/api/jobs/{job_id}"))
 
 

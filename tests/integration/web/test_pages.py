@@ -18,13 +18,15 @@ from scheduler.store.accounts import create_account
 from scheduler.store.connection import Database
 from scheduler.store.intake import create_jobs
 from scheduler.web.app import dashboard
-from tests.integration.api.calls import Api
+from tests.credentials import access_token
+from tests.integration.api.calls import NOOP, Api
 
 PASSWORD = "seven grey llamas, twelve hats"
 PAGES = (
     *("/", "/jobs", "/jobs/new", "/jobs/1", "/jobs/1/edit", "/schedules", "/schedules/new", "/templates"),
     *("/templates/new", "/queues", "/workers", "/dead-letters", "/keys", "/users", "/audit", "/admin/queues"),
 )
+LOOKED_AT = ("/", "/jobs", "/schedules", "/templates", "/queues", "/workers", "/dead-letters")
 
 
 class Dashboard:
@@ -38,7 +40,7 @@ class Dashboard:
             create_account(conn, new)
 
     def log_in(self, password: str = PASSWORD, **form: str) -> TestResponse:
-        return self.client.post("/login", data={"email": "admin@example.com", "password": password, **form})
+        return self.client.post("/login", data={"email": "admin@example.com", "password": password} | form)
 
     def get(self, path: str) -> TestResponse:
         return self.client.get(path)
@@ -78,6 +80,33 @@ def test_every_page_answers_who_is_logged_in_and_sends_others_to_the_log_in(admi
     stranger = admin.app.test_client().get(path)
     assert (stranger.status_code, stranger.headers["Location"].startswith("/login")) == (303, True)
     assert admin.app.test_client().post(path).status_code in {303, 401, 405}
+
+
+def test_a_viewer_is_shown_no_control_beside_what_is_his(visitor: Dashboard, services: Services) -> None:
+    """He made it when he was a user."""
+    with services.database.connection() as conn:
+        new = NewAccount(email="mei@example.com", password_hash=hash_password(PASSWORD), role=Role.VIEWER)
+        viewer = create_account(conn, new)
+        make_one_of_each(Api(visitor.app, access_token(Role.USER, account_id=viewer.id)))
+        conn.execute("UPDATE jobs SET status = 'failed', completed_at = now(), error = '{}' WHERE id = 2")
+    assert visitor.log_in(email="mei@example.com").status_code == 303
+    for path in (*LOOKED_AT, "/jobs/1", "/jobs/2", "/schedules/1"):
+        answer = visitor.get(path)
+        assert answer.status_code == 200, path
+        main = answer.text.partition("<main")[2]
+        assert "mine" in main or path in {"/queues", "/workers", "/dead-letters"}, path
+        assert not re.findall(r'method="post"|type="checkbox"|href="[^"]*/(?:new|edit)"', main), path
+    for path in ("/jobs/new", "/jobs/1/edit", "/schedules/new", "/schedules/1/edit", "/templates/new"):
+        answer = visitor.get(path)
+        assert (answer.status_code, "A viewer may not change anything" in answer.text) == (403, True)
+    assert ">write<" not in visitor.get("/keys").text
+
+
+def make_one_of_each(api: Api) -> None:
+    api.create(name="mine", delay_seconds=3600)
+    api.create(name="mine", delay_seconds=3600)
+    api.post("/api/schedules", {"name": "mine", "cron": "0 0 1 1 *", "task": NOOP}).ok(201)
+    api.post("/api/templates", {"name": "mine", "task": NOOP}).ok(201)
 
 
 @pytest.mark.parametrize(

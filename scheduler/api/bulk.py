@@ -8,18 +8,19 @@ from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field
 
 from scheduler.api.access import Access
 from scheduler.api.audited import Audit
-from scheduler.api.bulk_outputs import CancelledOut, IdsOut, RetriedOut, SkippedOut
+from scheduler.api.bulk_outputs import CancelledOut, DuplicatedOut, IdsOut, RetriedOut, SkippedOut
 from scheduler.api.choice import ChoiceIn
+from scheduler.api.exchange import traceparent
 from scheduler.api.fields import Input, example
 from scheduler.api.identity import current_caller
 from scheduler.api.inputs import TASK_EXAMPLE, JobIn
-from scheduler.api.intake import admit_all, faults_of_tasks, wake_pickers
+from scheduler.api.intake import admit_all, count_created, faults_of_tasks, wake_pickers
 from scheduler.api.problem import faults_of_validation
 from scheduler.api.resource import Resource, answer
-from scheduler.api.services import connection, nudge
+from scheduler.api.services import connection, nudge, services
 from scheduler.domain.errors import FieldError, InvalidInput
-from scheduler.domain.states import Event, sources
-from scheduler.store.bulk import MAX_JOBS, cancel_jobs, retry_jobs
+from scheduler.domain.states import Event, JobStatus, sources
+from scheduler.store.bulk import MAX_JOBS, cancel_jobs, duplicate_jobs, retry_jobs
 
 bulk: Final = Resource("bulk", f"Up to {MAX_JOBS:,} jobs at once.")
 
@@ -99,3 +100,24 @@ def retry_many(body: ChoiceIn) -> Response:
     return answer(
         RetriedOut(retried=outcome.done, skipped=SkippedOut.all_of(outcome.skipped), has_more=chosen.has_more)
     )
+
+
+@bulk.post("/api/bulk/duplicate", Access.WRITE, {201: DuplicatedOut}, problems=(503,), creates=True)
+def duplicate_many(body: ChoiceIn) -> Response:
+    """Create a copy of each of many jobs.
+
+    As duplicating each alone, due now, and all in one transaction. By `ids`, or by a `filter` with the names of the
+    list. One that describes more than 10,000 jobs is a 422: the copies match it, too, so that nobody could go on.
+    """
+    with services().database.connection() as apart:  # a list brings a transaction of its own kind
+        chosen = body.selected(apart, {*JobStatus})
+    if chosen.has_more:
+        fault = f"It describes more than {MAX_JOBS:,} jobs, and each is copied or none: narrow it."
+        raise InvalidInput([FieldError(("filter",), fault, "too_many")])
+    with connection() as conn:
+        outcome, copies = duplicate_jobs(conn, current_caller(), chosen.ids, traceparent=traceparent())
+    body.tell("duplicated", outcome)
+    count_created(len(copies))
+    wake_pickers()
+    skipped = SkippedOut.all_of(outcome.skipped)
+    return answer(DuplicatedOut(duplicated=outcome.done, copies=copies, skipped=skipped, has_more=False), 201)

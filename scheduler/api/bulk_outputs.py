@@ -52,6 +52,15 @@ class RetriedOut(BulkOut):
     retried: list[int]
 
 
+class DuplicatedOut(BulkOut):
+    """Jobs that were copied, and their copies in the same order."""
+
+    model_config = example({"duplicated": [42, 43], "copies": [52, 53], **_SKIPPED_EXAMPLE})
+
+    duplicated: list[int]
+    copies: list[int]
+
+
 class DeletedOut(BulkOut):
     """Jobs that are gone."""
 

@@ -194,6 +194,15 @@ class Jobs(Noun[S_co]):
         """Send failed or cancelled jobs round again, by ids or by a filter."""
         return Call("POST", "/api/bulk/retry", one(Outcome, done="retried"), body=choice(ids, asked))
 
+    @endpoint
+    @staticmethod
+    def duplicate_many(
+        ids: Iterable[int] | None = None, *, idempotency_key: str | None = None, **asked: Unpack[JobFilter]
+    ) -> Call[Outcome]:
+        """Create a copy of each of these jobs, by ids or by a filter that describes 10,000 at most."""
+        done, key = one(Outcome, done="duplicated"), fresh_key(idempotency_key)
+        return Call("POST", "/api/bulk/duplicate", done, body=choice(ids, asked), key=key)
+
     @walk
     @staticmethod
     def executions(job_id: int | None = None, *, worker: str | None = None) -> Call[Page[Execution]]:

@@ -73,6 +73,31 @@ def delete_dead_letters(conn: Connection, caller: Caller, ids: Sequence[int]) ->
     return sorted_out.outcome(deleted)
 
 
+def duplicate_jobs(
+    conn: Connection, caller: Caller, ids: Sequence[int], *, traceparent: str | None = None
+) -> tuple[BulkOutcome, list[int]]:
+    """Copy these jobs, due now, as a duplicate of one is made; the ids of the copies, in the order of what is done."""
+    sorted_out = _sorted_out(conn, caller, ids, {*JobStatus}, str)  # in whichever it stands
+    parameters = {"ids": sorted_out.able, "traceparent": traceparent, **ownership(caller)}
+    copies: dict[int, int] = dict(fetch_all(conn, _DUPLICATE, parameters))
+    sorted_out.skipped.extend(_overtaken(job_id) for job_id in sorted_out.able if job_id not in copies)
+    outcome = sorted_out.outcome(copies)
+    return outcome, [copies[job_id] for job_id in outcome.done]
+
+
+_DUPLICATE: Final = f"""
+    INSERT INTO jobs (owner_id, name, description, task_type, task_data, queue, priority, max_attempts, timeout_seconds,
+                      retry_backoff, retry_delay_seconds, retry_max_delay_seconds, retry_jitter, concurrency_key,
+                      duplicated_from, traceparent)
+    SELECT %(owner_id)s, name, description, task_type, task_data, queue, priority, max_attempts, timeout_seconds,
+           retry_backoff, retry_delay_seconds, retry_max_delay_seconds, retry_jitter, concurrency_key,
+           id, %(traceparent)s
+    FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS chosen (id, place) JOIN jobs USING (id)
+    WHERE {OWNED}
+    ORDER BY place
+    RETURNING duplicated_from, id"""
+
+
 def _retry(
     conn: Connection,
     caller: Caller,

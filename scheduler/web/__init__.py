@@ -6,6 +6,7 @@ app.py       puts it together; errors as pages
 assets.py    style and scripts
 show.py      how times, durations and data are shown
 changes.py   changes, and the page that says how each went
+stars.py     stars in place of secrets
 forms.py     forms out of JSON Schema, and back; filled.py: one that was filled in
 <page>.py    one page or a few of one kind, beside templates of the same names in pages/
 

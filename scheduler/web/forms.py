@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from scheduler.domain.errors import FieldError, InvalidInput
+from scheduler.web.stars import STARS
 
 _HAS_OFFSET: Final = re.compile(r"(Z|[+-][0-9]{2}:[0-9]{2})$", re.IGNORECASE)
 PREFIX: Final = "data."
 _LONG_TEXTS: Final = {"message", "html", "content", "body", "sql", "description"}
 _NUMBERS: Final = {"integer", "number"}
+_ACRONYMS: Final = {"html", "id", "json", "sql", "url"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Field:
     is_required: bool
     value: str
     choices: tuple[str, ...] = ()
+    takes_text: bool = False
+    """Whether JSON is not the only thing that it may hold."""
 
     @property
     def key(self) -> str:
@@ -46,23 +50,36 @@ def flags_of(schema: Mapping[str, Any]) -> list[str]:
 
 def _field(name: str, told: Mapping[str, Any], is_required: bool, values: Mapping[str, Any]) -> Field:
     kind, choices = _kind(name, told)
-    value = values.get(name, told.get("default"))
+    options = cast("list[dict[str, Any]]", told.get("anyOf", [told]))
+    value = _as_text(kind, values.get(name, told.get("default")))
+    if kind == "choice" and value and value not in choices:
+        choices = (*choices, value)  # else the browser would send another in its place
     return Field(
         name=name,
         kind=kind,
-        label=cast("str", told.get("title") or name),
+        label=_label(name, cast("str | None", told.get("title"))),
         hint=cast("str", told.get("description") or ""),
         is_required=is_required,
-        value=_as_text(kind, value),
+        value=value,
         choices=choices,
+        takes_text=any(each.get("type") == "string" for each in options),
     )
+
+
+def _label(name: str, title: str | None) -> str:
+    """The title that its author gave it; the one that pydantic makes up shouts with its capitals."""
+    words = name.split("_")
+    if title and title != " ".join(words).title():
+        return title
+    text = " ".join(word.upper() if word in _ACRONYMS else word for word in words)
+    return text[:1].upper() + text[1:]
 
 
 def _kind(name: str, told: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     options = [each for each in cast("list[dict[str, Any]]", told.get("anyOf", [told])) if each.get("type") != "null"]
     only = options[0] if len(options) == 1 else {}
-    if "enum" in only:
-        return "choice", tuple(map(str, only["enum"]))
+    if "enum" in only or "const" in only:
+        return "choice", tuple(map(str, only.get("enum", [only.get("const")])))
     match only.get("type"):
         case "boolean":
             return "flag", ()
@@ -91,7 +108,7 @@ def data_of(schema: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, Any
             if (field.key in form) != (field.value == "true"):
                 data[field.name] = field.key in form
         elif text.strip() and text != field.value:
-            data[field.name] = _read(field, text)
+            data[field.name] = STARS if text == STARS else _read(field, text)
     return data
 
 

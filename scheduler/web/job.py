@@ -12,7 +12,9 @@ from scheduler.web.changes import change, why
 from scheduler.web.forms import as_number, as_utc
 from scheduler.web.inside import Refused, ask
 from scheduler.web.notice import say
-from scheduler.web.show import STARS, masked, pretty
+from scheduler.web.session import changers_only
+from scheduler.web.show import pretty
+from scheduler.web.stars import masked, unmasked
 
 job = Blueprint("job", __name__)
 
@@ -89,12 +91,13 @@ def _page(job_id: int) -> str:
 @job.get("/jobs/<id:job_id>/edit")
 def edit(job_id: int) -> str:
     """A form for what may be changed while it is pending."""
+    changers_only()
     return render_template("job_edit.html", job=ask("GET", f"/api/jobs/{job_id}"))
 
 
 @job.post("/jobs/<id:job_id>/edit")
 def save(job_id: int) -> Response | tuple[str, int]:
-    """Change it. Data that was left as it is shown, with stars for secrets, stays as it is."""
+    """Change it. Data that was left as it is shown stays as it is, and so does a secret whose stars were left."""
     form, found = request.form, ask("GET", f"/api/jobs/{job_id}")
     body: dict[str, Any] = {name: form[name] or None for name in ("name", "description", "queue") if name in form}
     body |= {name: as_number(form[name]) for name in ("priority", "max_attempts", "timeout_seconds") if form.get(name)}
@@ -103,7 +106,7 @@ def save(job_id: int) -> Response | tuple[str, int]:
     text = form.get("data", "").replace("\r\n", "\n").strip()
     try:
         if text and text != pretty(masked(found["task"]["data"])):
-            body["task"] = {"type": found["task"]["type"], "data": _data_of(text)}
+            body["task"] = {"type": found["task"]["type"], "data": unmasked(_data_of(text), found["task"]["data"])}
         ask("PATCH", f"/api/jobs/{job_id}", body=body)
     except (Refused, InvalidInput) as no:
         status = no.status if isinstance(no, Refused) else 422
@@ -113,9 +116,6 @@ def save(job_id: int) -> Response | tuple[str, int]:
 
 
 def _data_of(text: str) -> Any:
-    if STARS in text:
-        fault = "Write out what the stars stand for: data that is changed is changed as a whole."
-        raise InvalidInput([FieldError(("task", "data"), fault, "secret_hidden")])
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -1,7 +1,7 @@
 """The list of jobs, and what is done to many of them at once."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from flask import Blueprint, Response, redirect, render_template, request
@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.web.inside import Refused, ask, link, send
 from scheduler.web.notice import say
+from scheduler.web.show import number
 
 jobs = Blueprint("jobs", __name__)
 
@@ -25,9 +26,8 @@ SORTS: Final = {
     "-priority": "least urgent first",
 }
 _NUMBERS: Final = {"priority", "scheduleId"}
-_COPIED_AT_ONCE: Final = 200
 _ID: Final = re.compile(r"[0-9]{1,18}")
-_DONE: Final = {"cancel": "cancelled", "retry": "retried"}
+_DONE: Final = {"cancel": "cancelled", "retry": "retried", "duplicate": "duplicated"}
 
 
 def chosen(args: MultiDict[str, str]) -> dict[str, list[str]]:
@@ -60,50 +60,28 @@ def show() -> str:
 def act() -> AnyResponse:
     """Cancel, retry or duplicate the jobs that were ticked, or all that match."""
     action, back = request.form.get("action", ""), link("/jobs", chosen(request.args))
-    if action not in {*_DONE, "duplicate"}:
+    if action not in _DONE:
         raise BadRequest("Say what to do with the jobs: cancel, retry or duplicate.")
     ids, is_all = ids_of(request.form.getlist("id")), request.form.get("scope") == "all"
     if not (ids or is_all):
         say("Tick a job first.", is_bad=True)
         return redirect(back, 303)
     try:
-        if action == "duplicate":
-            say(_duplicate(_first_that_match() if is_all else ids))
-        else:
-            say(_all_at_once(action, {"filter": as_json(chosen(request.args))} if is_all else {"ids": ids}))
+        choice = {"filter": as_json(chosen(request.args))} if is_all else {"ids": ids}
+        outcome = ask("POST", f"/api/bulk/{action}", body=choice)
+        say(told(len(outcome[_DONE[action]]), _DONE[action], outcome))
     except Refused as no:
         say(no.detail, is_bad=True)
     return redirect(back, 303)
 
 
-def _all_at_once(action: str, choice: Mapping[str, Any]) -> str:
-    outcome = ask("POST", f"/api/bulk/{action}", body=choice)
-    return told(len(outcome[_DONE[action]]), _DONE[action], outcome)
-
-
 def told(count: int, done: str, outcome: Mapping[str, Any]) -> str:
     """How a change of many went."""
     skipped: list[dict[str, Any]] = outcome["skipped"]
-    text = f"{count} {'job' if count == 1 else 'jobs'} {done}."
+    text = f"{number(count)} {'job' if count == 1 else 'jobs'} {done}."
     if skipped:
-        text += f" {len(skipped)} skipped: {skipped[0]['reason']}"
+        text += f" {number(len(skipped))} skipped: {skipped[0]['reason']}"
     return text + (" There are more that match: do it again." if outcome.get("has_more") else "")
-
-
-def _duplicate(ids: Sequence[int]) -> str:
-    for count, job_id in enumerate(ids):
-        try:
-            ask("POST", f"/api/duplicate/{job_id}", body={})
-        except Refused as no:
-            return f"{count} of {len(ids)} jobs duplicated, and no more: {no.detail}"
-    more = " These are as many as one call copies." if len(ids) == _COPIED_AT_ONCE else ""
-    return f"{len(ids)} {'job' if len(ids) == 1 else 'jobs'} duplicated.{more}"
-
-
-def _first_that_match() -> list[int]:
-    """Of the jobs that the filter shows, the first."""
-    found = ask("GET", "/api/jobs", query={**chosen(request.args), "limit": str(_COPIED_AT_ONCE)})
-    return [each["id"] for each in found["jobs"]]
 
 
 def ids_of(texts: Iterable[str]) -> list[int]:

@@ -12,6 +12,8 @@ from scheduler.web.filled import Filled
 from scheduler.web.forms import as_utc
 from scheduler.web.inside import Refused, ask
 from scheduler.web.notice import say
+from scheduler.web.show import plain
+from scheduler.web.stars import masked
 
 schedules = Blueprint("schedules", __name__)
 
@@ -107,11 +109,11 @@ def edit(schedule_id: int) -> str:
 @schedules.post("/schedules/<id:schedule_id>/edit")
 def save(schedule_id: int) -> Response | tuple[str, int]:
     """Change it; or the form again, with what was wrong."""
-    filled = Filled(request.form)
+    found = ask("GET", f"/api/schedules/{schedule_id}")
+    filled = Filled(request.form, stored=found["task"])
     try:
         ask("PATCH", f"/api/schedules/{schedule_id}", body=_body(filled))
     except (Refused, InvalidInput) as no:
-        found = ask("GET", f"/api/schedules/{schedule_id}")
         return filled.page("schedule_form.html", schedule=found, problem=why(no)), 422
     say("The schedule is changed.")
     return redirect(url_for(".one", schedule_id=schedule_id), 303)
@@ -125,7 +127,8 @@ def _body(filled: Filled) -> dict[str, Any]:
 
 def _as_form(found: Mapping[str, Any]) -> dict[str, Any]:
     """What the form would hold that this schedule came from."""
-    plain = {name: str(found[name]) for name in (*_TIMING, "queue", "priority", "max_attempts", "timeout_seconds")}
+    texts = {name: found[name] for name in (*_TIMING, "queue")}
+    numbers = {name: plain(found[name]) for name in ("priority", "max_attempts", "timeout_seconds")}
     times = {name: found[name] for name in ("starts_at", "ends_at") if found[name]}
-    data = {f"data.{name}": value for name, value in found["task"]["data"].items()}
-    return {**plain, **times, "type": found["task"]["type"], **data}
+    data = {f"data.{name}": value for name, value in masked(found["task"]["data"]).items()}
+    return {**texts, **numbers, **times, "type": found["task"]["type"], **data}

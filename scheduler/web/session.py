@@ -42,6 +42,12 @@ def may_change() -> bool:
     return who is not None and who.role is not Role.VIEWER
 
 
+def changers_only() -> None:
+    """Raises Forbidden for who would fill in a form in vain."""
+    if not may_change():
+        raise Forbidden("A viewer may not change anything: ask an admin for the role user.")
+
+
 def csrf_token() -> str:
     """What a form has to bring back: nobody can tell it who does not know the cookie, which no script can read."""
     return hmac.new(_cookie().encode(), b"csrf", "sha256").hexdigest()

@@ -1,17 +1,14 @@
 """How times, durations and data are shown: filters for the templates."""
 
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from markupsafe import Markup
 
-_SECRET: Final = re.compile(
-    r"pass(word|wd|phrase)|secret|token|authorization|api[-_ ]?key|cookie|credential|signature", re.IGNORECASE
-)
-STARS: Final = "••••••"
+from scheduler.web.stars import masked
+
 _LONGEST_TEXT: Final = 20_000
 _GROUPED_WHOLE: Final = 1e6
 NOTHING: Final = "\N{EN DASH}"
@@ -23,6 +20,12 @@ def moment(text: str | None) -> Markup | str:
         return NOTHING
     at = datetime.fromisoformat(text).astimezone(UTC)
     return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), at.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def wall(text: str) -> str:
+    """A time with an offset, by the clock on the wall there."""
+    at = datetime.fromisoformat(text)
+    return f"{at:%a %H:%M:%S} (UTC{at.isoformat()[-6:]})"
 
 
 def duration(milliseconds: float | None) -> str:
@@ -44,12 +47,9 @@ def number(value: float | None) -> str:
     return text.replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
-def masked(value: Any) -> Any:
-    """Data of a task, with stars for what is probably a secret."""
-    if isinstance(value, dict):
-        members = cast("dict[str, Any]", value)
-        return {name: STARS if _hides(name, each) else masked(each) for name, each in members.items()}
-    return [masked(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
+def plain(value: float) -> str:
+    """A number as somebody would type it."""
+    return str(int(value) if value == int(value) else value)
 
 
 def pretty(value: Any) -> str:
@@ -58,14 +58,12 @@ def pretty(value: Any) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}\n… {len(text):,} characters in all"
 
 
-def _hides(name: str, value: Any) -> bool:
-    return bool(_SECRET.search(name)) and value is not None and not isinstance(value, (dict, bool))
-
-
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "moment": moment,
+    "wall": wall,
     "duration": duration,
     "number": number,
+    "plain": plain,
     "masked": masked,
     "pretty": pretty,
 }

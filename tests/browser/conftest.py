@@ -1,31 +1,18 @@
 """A real deployment, and a real browser that looks at it."""
 
-import shutil
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from scheduler.domain.account import NewAccount, Role
 from scheduler.domain.password import hash_password
 from scheduler.store.accounts import create_account
 from tests.acceptance.cluster import Cluster, free_port, running_cluster
 from tests.browser.hostile_tasks import SCRIPT
-from tests.browser.visitor import PASSWORD, Visitor
+from tests.browser.visitor import CHROMIUM, PASSWORD, Visitor, running_browser
 from tests.servers import Servers, numbered_redis
-
-CHROMIUM: Final = shutil.which("chromium")
-_FLAGS: Final = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 Visit = Callable[..., Visitor]
 
@@ -35,10 +22,8 @@ def browser() -> Generator[Browser]:
     """Debian's Chromium."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium here: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+    with running_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -236,7 +236,7 @@ def test_an_admin_makes_accounts_and_changes_them(visit: Visit, site: Cluster) -
     visitor = visit()
     visitor.go("/users")
     visitor.page.get_by_label("E-mail", exact=True).fill("new@example.com")
-    visitor.page.get_by_label("Password (12 characters or more)").fill("four old maps, nine keys")
+    visitor.page.get_by_label("Password (12+ characters)").fill("four old maps, nine keys")
     visitor.press("Create the account")
     assert visitor.notice == "The account is created."
     row = visitor.page.locator("tr", has_text="new@example.com")

@@ -1,15 +1,39 @@
 """Somebody at a browser: goes to pages, presses buttons, and looks at what is there."""
 
 import re
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Self, cast
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response, sync_playwright
 
 PASSWORD: Final = "seven grey llamas, twelve hats"
 AXE: Final = Path(__file__).parent / "vendor" / "axe.min.js"
 _GRAVE: Final = {"serious", "critical"}
+
+
+CHROMIUM: Final = shutil.which("chromium")
+_FLAGS: Final = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextmanager
+def running_browser() -> Generator[Browser]:
+    """Debian's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        yield browser
+        browser.close()
 
 
 @dataclass

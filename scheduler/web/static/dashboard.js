@@ -3,34 +3,72 @@ const TICK_MS = 2000;
 
 // Times by the clock of whoever looks, UTC on hover.
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const hours = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const nearby = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+function spoken(at) {
+  const midnight = (date) => Date.UTC(date.getFullYear(), date.getMonth(), date.getDate());
+  const days = (midnight(at) - midnight(new Date())) / 86_400_000;
+  return Math.abs(days) > 1 ? clock.format(at) : `${nearby.format(days, "day")}, ${hours.format(at)}`;
+}
 function localise(root) {
   for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
     time.title = time.textContent;
-    time.textContent = clock.format(new Date(time.dateTime));
+    time.textContent = spoken(new Date(time.dateTime));
   }
 }
 
-// Plots.
+// Plots: bars of counts by an even scale, and times by one that shows the short ones beside the long.
+const minutes = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const dates = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+function whens(splits) {
+  let before = "";
+  return splits.map((each) => {
+    const at = new Date(each * 1000), date = dates.format(at);
+    const isNew = date !== before;
+    before = date;
+    return minutes.format(at) + (isNew ? `\n${date}` : "");
+  });
+}
+const lasting = (ms) => (ms >= 1000 ? `${ms / 1000} s` : `${ms} ms`);
+const decade = (ms, round) => round(Math.log10(ms));
+const decades = (least, most) => {
+  const first = decade(least, Math.round), last = decade(most, Math.round);
+  return Array.from({ length: last - first + 1 }, (_, n) => 10 ** (first + n));
+};
+const KINDS = {
+  counts: {
+    axis: { values: (_, splits) => splits.map((n) => (Number.isInteger(n) ? n.toLocaleString() : null)) },
+    scale: { range: (_, __, most) => [0, Math.max(1, most)] },
+  },
+  times: {
+    axis: { splits: (_, __, least, most) => decades(least, most), values: (_, splits) => splits.map(lasting) },
+    scale: { distr: 3, range: (_, least, most) => [10 ** decade(least ?? 1, Math.floor), 10 ** (decade(most ?? 100, Math.floor) + 1)] },
+  },
+};
 function draw(root) {
   for (const place of root.querySelectorAll("[data-plot]")) {
     const moments = JSON.parse(place.dataset.plot);
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
     const kind = place.dataset.kind;
-    const isCounts = kind === "counts";
+    const isCounts = kind === "counts", shape = isCounts ? KINDS.counts : KINDS.times;
     const bars = uPlot.paths.bars({ size: [0.7, 40] });
     const axis = { stroke: colour("--pico-muted-color"), grid: { stroke: colour("--pico-muted-border-color"), width: 1 } };
     const series = (label, name) => ({ label, stroke: colour(name), fill: colour(name), paths: bars, points: { show: false } });
     const line = (label, name) => ({ label, stroke: colour(name), width: 2, spanGaps: true, points: { size: 4 } });
+    const at = moments.map((each) => Date.parse(each.at) / 1000);
+    const half = (at[1] - at[0]) / 2;
     const options = {
-      width: place.clientWidth, height: isCounts ? 200 : 150, legend: { live: false }, cursor: { show: false },
+      width: place.clientWidth, height: isCounts ? 200 : 160, legend: { live: false }, cursor: { show: false },
       series: [{}, ...(isCounts
         ? [series("completed", "--done"), series("failed", "--bad")]
         : [line("p50", "--done"), line("p95", "--late"), line("p99", "--bad")])],
-      axes: [axis, { ...axis, size: 60 }],
-      scales: { y: { range: (_, __, most) => [0, Math.max(1, most)] } },
+      axes: [
+        { ...axis, values: (_, splits) => whens(splits) },
+        { ...axis, size: 60, ...shape.axis },
+      ],
+      scales: { x: { range: (_, first, last) => [first - half, last + half] }, y: shape.scale },
     };
-    const at = moments.map((each) => Date.parse(each.at) / 1000);
     place.replaceChildren();
     const values = isCounts
       ? [moments.map((each) => each.completed + each.failed), moments.map((each) => each.failed)]
@@ -60,7 +98,7 @@ document.addEventListener("click", (event) => {
   if (toggle) {
     paused = !paused;
     toggle.setAttribute("aria-pressed", String(paused));
-    toggle.textContent = paused ? "Go on" : "Pause";
+    toggle.textContent = paused ? "Resume updates" : "Pause updates";
   }
   if (event.target.closest("[data-theme-toggle]")) {
     const root = document.documentElement;
@@ -119,3 +157,4 @@ document.addEventListener("htmx:configRequest", (event) => {
 document.addEventListener("htmx:afterSettle", (event) => { localise(document); draw(event.detail.elt.ownerDocument); });
 localise(document);
 draw(document);
+document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -1,4 +1,4 @@
-"""POST /api/bulk/cancel and retry, and dead letters: many jobs at once, and why some were skipped."""
+"""POST /api/bulk/cancel, retry and duplicate, and dead letters: many jobs at once, and why some were skipped."""
 
 from collections.abc import Generator
 from typing import Any
@@ -195,6 +195,42 @@ def test_more_than_a_request_may_move_are_moved_by_the_next(api: Api, db: Databa
     assert {ended[status] for status in ENDED} <= {each["id"] for each in second["skipped"]}
 
 
+def test_many_are_duplicated_as_each_alone(api: Api, move: Move) -> None:
+    jobs = [*one_of_each(api, move, name="n", priority=2, queue="q", max_attempts=7, timeout_seconds=3).values()]
+    key = {"Idempotency-Key": "once"}
+    outcome = api.post("/api/bulk/duplicate", {"ids": [*jobs, 10**9]}, key).ok(201)
+    assert outcome["duplicated"] == jobs
+    assert outcome["skipped"] == [{"id": 10**9, "reason": f"There is no job {10**9}."}]
+    for job, copy in zip(jobs, outcome["copies"], strict=True):
+        assert essence(api.get(f"/api/jobs/{copy}").ok()) == essence(api.post(f"/api/duplicate/{job}").ok(201))
+    assert api.post("/api/bulk/duplicate", {"ids": [*jobs, 10**9]}, key).ok(201) == outcome
+
+
+def essence(job: dict[str, Any]) -> dict[str, Any]:
+    """All of it but which one it is, and when it was made."""
+    return {name: value for name, value in job.items() if name != "id" and not name.endswith("_at")}
+
+
+def test_more_than_can_be_duplicated_at_once_are_not_duplicated_by_half(api: Api, db: Database) -> None:
+    new = NewJob(task_type="noop", task_data={}, queue="q")
+    with db.connection() as connection:
+        create_jobs(connection, OPERATOR, [new] * 10_000)
+    wanted = {"filter": {"queue": "q"}}
+    keyed = {"Idempotency-Key": "k"}
+    assert len(api.post("/api/bulk/duplicate", wanted, keyed).ok(201)["copies"]) == 10_000
+    assert api.post("/api/bulk/duplicate", wanted).locations() == [["filter"]]
+    with db.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (20_000,)
+
+
+def test_duplicating_many_is_told_to_the_audit(api: Api) -> None:
+    job = api.create(queue="q")["id"]
+    api.post("/api/bulk/duplicate", {"filter": {"queue": "q"}}).ok(201)
+    entry = api.get("/api/audit").ok()["entries"][0]
+    assert entry["action"] == "duplicate_many"
+    assert entry["after"] == {"filter": {"queue": "q"}, "duplicated": 1, "skipped": 0, "ids": [job]}
+
+
 def test_signals(api: Api, move: Move, listen: Listen) -> None:
     jobs = one_of_each(api, move)
     wake, stop = listen("wake"), listen("cancel")
@@ -212,8 +248,9 @@ def test_others_jobs_are_neither_found_nor_touched(db: Database, api: Api) -> No
     with db.connection() as connection:
         (job,) = create_jobs(connection, Caller(owner_id=1), [NewJob(task_type="noop", task_data={})])
         assert bulk.select(connection, other, JobFilter(), JobStatus).ids == []
-        for act in (bulk.cancel_jobs, bulk.retry_jobs, bulk.retry_dead_letters, bulk.delete_dead_letters):
-            outcome = act(connection, other, [job])
+        acts = (bulk.cancel_jobs, bulk.retry_jobs, bulk.retry_dead_letters, bulk.delete_dead_letters)
+        outcomes = [act(connection, other, [job]) for act in acts]
+        for outcome in (*outcomes, bulk.duplicate_jobs(connection, other, [job])[0]):
             assert (outcome.done, [each.reason for each in outcome.skipped]) == ([], [f"There is no job {job}."])
         assert api.get(f"/api/jobs/{job}").ok()["status"] == "pending"
         assert bulk.cancel_jobs(connection, Caller(owner_id=1), [job]).done == [job]

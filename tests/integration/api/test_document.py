@@ -42,7 +42,9 @@ RIGHT: dict[str, Any] = {
 passwords that anybody would try."""
 NOT_BESIDE = {"delay_seconds": "scheduled_at", "filter": "ids"}
 """Fields of which only one can be given."""
-CHOICES = {"/api/bulk/cancel", "/api/bulk/retry", "/api/dead-letter", "/api/dead-letter/retry"}
+CHOICES = {
+    f"/api/{each}" for each in ("bulk/cancel", "bulk/retry", "bulk/duplicate", "dead-letter", "dead-letter/retry")
+}
 """Operations to which one of ids and filter must be given."""
 
 EMPTY: Final = """

@@ -74,7 +74,7 @@ def test_every_fault_is_named_at_once(storeless: Api) -> None:
 
 
 ACTIONS = ["/api/cancel/1", "/api/retry/1", "/api/duplicate/1", "/api/templates/1/use"]
-LISTS = ["/api/bulk/create", "/api/bulk/cancel", "/api/bulk/retry"]
+LISTS = ["/api/bulk/create", "/api/bulk/cancel", "/api/bulk/retry", "/api/bulk/duplicate"]
 WRITES = ["/api/job", "/api/templates", "/api/dead-letter/retry", *ACTIONS]
 
 

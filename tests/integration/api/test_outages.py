@@ -34,7 +34,7 @@ def test_writes_are_unavailable_without_postgresql(storeless: Api, path: str) ->
     storeless.post(path).problem(503)
     storeless.post("/api/job", {"task": NOOP}).problem(503)
     storeless.post("/api/bulk/create", {"jobs": [{"task": NOOP}]}).problem(503)
-    for path in ("/api/bulk/cancel", "/api/bulk/retry", "/api/dead-letter/retry"):
+    for path in ("/api/bulk/cancel", "/api/bulk/retry", "/api/bulk/duplicate", "/api/dead-letter/retry"):
         storeless.post(path, {"ids": [1]}).problem(503)
         storeless.post(path, {"filter": {}}).problem(503)
     storeless.delete("/api/dead-letter", {"ids": [1]}).problem(503)

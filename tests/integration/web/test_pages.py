@@ -1,5 +1,6 @@
 """The pages without a browser: log-in, errors, and input that nobody's form would send."""
 
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,17 +11,22 @@ from werkzeug.test import TestResponse
 
 from scheduler.api.app import Services, create_app
 from scheduler.domain.account import NewAccount, Role
+from scheduler.domain.caller import Caller
+from scheduler.domain.job import NewJob
 from scheduler.domain.password import hash_password
 from scheduler.store.accounts import create_account
 from scheduler.store.connection import Database
+from scheduler.store.intake import create_jobs
 from scheduler.web.app import dashboard
-from tests.integration.api.calls import Api
+from tests.credentials import access_token
+from tests.integration.api.calls import NOOP, Api
 
 PASSWORD = "seven grey llamas, twelve hats"
 PAGES = (
     *("/", "/jobs", "/jobs/new", "/jobs/1", "/jobs/1/edit", "/schedules", "/schedules/new", "/templates"),
     *("/templates/new", "/queues", "/workers", "/dead-letters", "/keys", "/users", "/audit", "/admin/queues"),
 )
+LOOKED_AT = ("/", "/jobs", "/schedules", "/templates", "/queues", "/workers", "/dead-letters")
 
 
 class Dashboard:
@@ -34,7 +40,7 @@ class Dashboard:
             create_account(conn, new)
 
     def log_in(self, password: str = PASSWORD, **form: str) -> TestResponse:
-        return self.client.post("/login", data={"email": "admin@example.com", "password": password, **form})
+        return self.client.post("/login", data={"email": "admin@example.com", "password": password} | form)
 
     def get(self, path: str) -> TestResponse:
         return self.client.get(path)
@@ -74,6 +80,33 @@ def test_every_page_answers_who_is_logged_in_and_sends_others_to_the_log_in(admi
     stranger = admin.app.test_client().get(path)
     assert (stranger.status_code, stranger.headers["Location"].startswith("/login")) == (303, True)
     assert admin.app.test_client().post(path).status_code in {303, 401, 405}
+
+
+def test_a_viewer_is_shown_no_control_beside_what_is_his(visitor: Dashboard, services: Services) -> None:
+    """He made it when he was a user."""
+    with services.database.connection() as conn:
+        new = NewAccount(email="mei@example.com", password_hash=hash_password(PASSWORD), role=Role.VIEWER)
+        viewer = create_account(conn, new)
+        make_one_of_each(Api(visitor.app, access_token(Role.USER, account_id=viewer.id)))
+        conn.execute("UPDATE jobs SET status = 'failed', completed_at = now(), error = '{}' WHERE id = 2")
+    assert visitor.log_in(email="mei@example.com").status_code == 303
+    for path in (*LOOKED_AT, "/jobs/1", "/jobs/2", "/schedules/1"):
+        answer = visitor.get(path)
+        assert answer.status_code == 200, path
+        main = answer.text.partition("<main")[2]
+        assert "mine" in main or path in {"/queues", "/workers", "/dead-letters"}, path
+        assert not re.findall(r'method="post"|type="checkbox"|href="[^"]*/(?:new|edit)"', main), path
+    for path in ("/jobs/new", "/jobs/1/edit", "/schedules/new", "/schedules/1/edit", "/templates/new"):
+        answer = visitor.get(path)
+        assert (answer.status_code, "A viewer may not change anything" in answer.text) == (403, True)
+    assert ">write<" not in visitor.get("/keys").text
+
+
+def make_one_of_each(api: Api) -> None:
+    api.create(name="mine", delay_seconds=3600)
+    api.create(name="mine", delay_seconds=3600)
+    api.post("/api/schedules", {"name": "mine", "cron": "0 0 1 1 *", "task": NOOP}).ok(201)
+    api.post("/api/templates", {"name": "mine", "task": NOOP}).ok(201)
 
 
 @pytest.mark.parametrize(
@@ -150,9 +183,9 @@ def test_a_form_that_is_refused_comes_back_as_it_was_filled_in(admin: Dashboard)
     assert not re.search(r'name="data.make_parents"[^>]*checked', answer.text)
 
 
-def test_a_secret_that_is_hidden_is_kept_unless_all_of_the_data_is_written_out(admin: Dashboard) -> None:
+def test_a_secret_that_is_hidden_is_kept_while_its_stars_are(admin: Dashboard) -> None:
     api = Api(admin.app)
-    task = {"type": "api", "data": {"url": "https://example.com/", "headers": {"Authorization": "s3cret"}}}
+    task = hiding("https://example.com/")
     job = api.create(task=task, delay_seconds=3600)["id"]
     page = admin.get(f"/jobs/{job}/edit").text
     assert "s3cret" not in page
@@ -162,8 +195,49 @@ def test_a_secret_that_is_hidden_is_kept_unless_all_of_the_data_is_written_out(a
     assert admin.notice(f"/jobs/{job}/edit", {"name": "renamed", "data": unchanged}) == "The job is changed."
     assert api.get(f"/api/jobs/{job}").ok()["task"] == task
     partly = unchanged.replace("example.com", "example.org")
-    assert admin.post(f"/jobs/{job}/edit", {"data": partly}).status_code == 422
-    assert api.get(f"/api/jobs/{job}").ok()["task"] == task
+    assert admin.notice(f"/jobs/{job}/edit", {"data": partly}) == "The job is changed."
+    assert api.get(f"/api/jobs/{job}").ok()["task"] == hiding("https://example.org/")
+    elsewhere = unchanged.replace("Authorization", "X-Token")
+    assert admin.post(f"/jobs/{job}/edit", {"data": elsewhere}).status_code == 422
+    assert api.get(f"/api/jobs/{job}").ok()["task"] == hiding("https://example.org/")
+
+
+def hiding(url: str) -> dict[str, Any]:
+    return {"type": "api", "data": {"url": url, "headers": {"Authorization": "s3cret"}}}
+
+
+def test_the_form_of_a_schedule_hides_secrets_and_keeps_them(admin: Dashboard) -> None:
+    api = Api(admin.app)
+    new = {"name": "hook", "cron": "0 0 1 1 *", "task": hiding("https://example.com/")}
+    schedule = api.post("/api/schedules", new).ok(201)["id"]
+    page = admin.get(f"/schedules/{schedule}/edit").text
+    assert "s3cret" not in page
+    shown = re.search(r'<textarea [^>]*name="data.headers"[^>]*>([^<]*)<', page)
+    assert shown
+    form = {"type": "api", "data.url": "https://example.com/", "data.headers": html.unescape(shown[1])}
+    assert admin.notice(f"/schedules/{schedule}/edit", form) == "The schedule is changed."
+    assert api.get(f"/api/schedules/{schedule}").ok()["task"] == new["task"]
+    changed = form | {"data.url": "https://example.org/"}
+    assert admin.notice(f"/schedules/{schedule}/edit", changed) == "The schedule is changed."
+    assert api.get(f"/api/schedules/{schedule}").ok()["task"] == hiding("https://example.org/")
+    elsewhere = admin.post(f"/schedules/{schedule}/edit", form | {"data.headers": '{"X-Token": "••••••"}'})
+    assert elsewhere.status_code == 422
+    assert "Write out what the stars stand for." in elsewhere.text
+    another = {"type": "write_file", "data.path": "a", "data.content": "••••••", "name": "hook", "cron": "@daily"}
+    assert admin.post(f"/schedules/{schedule}/edit", another).status_code == 422
+    written = form | {"data.headers": '{"Authorization": "n3w"}'}
+    assert admin.notice(f"/schedules/{schedule}/edit", written) == "The schedule is changed."
+    assert api.get(f"/api/schedules/{schedule}").ok()["task"]["data"]["headers"] == {"Authorization": "n3w"}
+
+
+def test_all_that_match_are_duplicated_and_not_the_first_of_them(admin: Dashboard, services: Services) -> None:
+    new = NewJob(task_type="noop", task_data={}, queue="many", delay_seconds=3600)
+    with services.database.connection() as conn:
+        create_jobs(conn, Caller(owner_id=1), [new] * 1_500)
+    assert 'data-confirm-many="1\u202f500"' in admin.get("/jobs?queue=many").text
+    said = admin.notice("/jobs?queue=many", {"action": "duplicate", "scope": "all"})
+    assert said == "1\u202f500 jobs duplicated."
+    assert Api(admin.app).get("/api/jobs", {"queue": "many"}).ok()["pagination"]["total"] == 3_000
 
 
 @pytest.mark.parametrize(

@@ -135,8 +135,7 @@ class Execution:
     logs: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A job that a picker has claimed, and where in its queue it stood: among its priority by due time, then by id."""
 
     id: int
@@ -156,8 +155,7 @@ class AttemptKey(NamedTuple):
     run: int
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One attempt that an executor has started and now holds."""
 
     key: AttemptKey

@@ -13,6 +13,7 @@ from scheduler.daemon import Stop, collect_garbage_rarely, keep_what_is_there
 from scheduler.domain.errors import QueueUnavailable, Unavailable
 from scheduler.domain.job import Attempt, AttemptKey, Completed, Failed, Outcome
 from scheduler.domain.queue import NewWorker
+from scheduler.executor.deadlines import Deadlines
 from scheduler.executor.heartbeat import Heartbeat
 from scheduler.executor.hold import Hold
 from scheduler.executor.places import Places
@@ -70,6 +71,7 @@ class Executor:
         self._pulse = pulse
         self._slots = Slots(config.concurrency)
         self._places = Places(threads=config.threads, processes=config.processes)
+        self._deadlines = Deadlines()
         self._running: dict[AttemptKey, Running] = {}
         ACTIVE.set_function(lambda: len(self._running))
         self._ended_now: list[Outcome | None] = []
@@ -166,7 +168,7 @@ class Executor:
         for attempt in attempts:
             running = Running(attempt, asked + attempt.lease_seconds)
             self._running[attempt.key] = running
-            running.task = self._loop.create_task(run_attempt(running, self._registry, self._places))
+            running.task = self._loop.create_task(run_attempt(running, self._registry, self._places, self._deadlines))
             running.task.add_done_callback(partial(self._ended, running))
 
     def _ended(self, running: Running, task: "asyncio.Task[Outcome | None]") -> None:

@@ -18,6 +18,7 @@ from scheduler.domain.errors import InvalidInput, PermanentError, TaskError
 from scheduler.domain.job import Attempt, Completed, Failed, JsonObject, Outcome
 from scheduler.domain.retry import next_delay
 from scheduler.domain.states import ExecutionStatus
+from scheduler.executor.deadlines import Deadlines
 from scheduler.executor.errors import describe
 from scheduler.executor.invoke import invoke
 from scheduler.executor.places import Places
@@ -79,7 +80,7 @@ class Running:
         self.progress = {"fraction": fraction, "message": message}
 
 
-async def run_attempt(running: Running, registry: Registry, places: Places) -> Outcome | None:
+async def run_attempt(running: Running, registry: Registry, places: Places, deadlines: Deadlines) -> Outcome | None:
     """Run one attempt to its end. Its time counts from when it has a place."""
     attempt = running.attempt
     bind_contextvars(job_id=attempt.key.job_id, attempt=attempt.attempt)  # of this asyncio task alone
@@ -87,7 +88,7 @@ async def run_attempt(running: Running, registry: Registry, places: Places) -> O
         task_type = registry.get(attempt.task_type)
         data = registry.validate(task_type.name, attempt.task_data)
         async with places.one_for(task_type.kind):
-            result = await _within_budget(running, task_type, data)
+            result = await _within_budget(running, task_type, data, deadlines)
         encoded = encode_result(result)
     except asyncio.CancelledError:
         return _cut_short(running)
@@ -104,7 +105,7 @@ async def run_attempt(running: Running, registry: Registry, places: Places) -> O
     )
 
 
-async def _within_budget(running: Running, task_type: TaskType, data: BaseModel) -> object:
+async def _within_budget(running: Running, task_type: TaskType, data: BaseModel, deadlines: Deadlines) -> object:
     """Invoke the handler; it is cancelled when the time of the job, or that of its type, is up."""
     attempt = running.attempt
     running.started = time.monotonic()
@@ -113,8 +114,12 @@ async def _within_budget(running: Running, task_type: TaskType, data: BaseModel)
     traced = span(
         f"attempt {task_type.name}", attempt.traceparent, job_id=attempt.key.job_id, job_attempt=attempt.attempt
     )
-    with traced as under_way:
-        return await _called(running, task_type, data, under_way.traceparent)
+    deadlines.watch(running)
+    try:
+        with traced as under_way:
+            return await _called(running, task_type, data, under_way.traceparent)
+    finally:
+        deadlines.leave(running)
 
 
 async def _called(running: Running, task_type: TaskType, data: BaseModel, traceparent: str | None) -> object:
@@ -128,12 +133,7 @@ async def _called(running: Running, task_type: TaskType, data: BaseModel, tracep
         is_cancelled=lambda: running.cancelled or time.monotonic() >= running.deadline,
         traceparent=traceparent,
     )
-    # Not asyncio.timeout(), which costs a quick task as much as all else here together.
-    clock = asyncio.get_running_loop().call_later(running.deadline - time.monotonic(), running.time_out)
-    try:
-        return await invoke(task_type, data, context, running)
-    finally:
-        clock.cancel()
+    return await invoke(task_type, data, context, running)
 
 
 def _cut_short(running: Running) -> Outcome | None:

@@ -45,12 +45,10 @@ class Frontier:
         return [*self._tracks]
 
     def advance(self, queue: str, claimed: Iterable[Claimed]) -> None:
-        """These were claimed, and so were all before them in their priority."""
-        furthest: dict[int, Start] = {}
-        for job in claimed:
-            place = Start(job.priority, job.next_run_at, job.id)
-            furthest[job.priority] = max(place, furthest.get(job.priority, place), key=_order)
-        for priority, place in furthest.items():
+        """These were claimed, each in its turn, and so were all before them in their priority."""
+        last = {job.priority: job for job in claimed}
+        for priority, job in last.items():
+            place = Start(priority, job.next_run_at, job.id)
             self._track(queue, priority).recent.append((self._clock(), place))
 
     def seen(self, first: Iterable[Upcoming]) -> None:

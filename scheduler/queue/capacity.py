@@ -8,7 +8,7 @@ from typing import Final, cast
 import redis
 from rq.worker_registration import get_keys
 
-LARGEST_MESSAGE: Final = 250
+LARGEST_MESSAGE: Final = 500
 """Ids in a message at the most: enough to spread what a message costs over many jobs."""
 CAPACITY_FIELD: Final = "capacity"
 

@@ -24,8 +24,8 @@ ROLES: Final = ("api", "picker", "executor", "monitor")
 _CONNECTIONS: Final = 8
 _API_SECONDS: Final = 3.0
 _ROWS: Final = 100
-_CONCURRENCY: Final = 500
-"""Attempts that an executor runs at once: as many as PgQueuer takes in a batch."""
+_CONCURRENCY: Final = 1_000
+"""Attempts that an executor runs at once: messages are half of that, as many ids as PgQueuer takes in a batch."""
 
 
 def throughput(executors: int, pickers: int = 1) -> Callable[[Stage, int], dict[str, Any]]:

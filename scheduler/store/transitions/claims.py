@@ -121,5 +121,6 @@ def claim_keyed(
 
 
 def _in_turn(rows: Sequence[tuple[Any, ...]], ageing_seconds: float) -> list[Claimed]:
-    claimed = [Claimed(*row) for row in rows]
-    return sorted(claimed, key=lambda job: (job.priority * ageing_seconds + job.next_run_at.timestamp(), job.id))
+    return sorted(
+        map(Claimed._make, rows), key=lambda job: (job.priority * ageing_seconds + job.next_run_at.timestamp(), job.id)
+    )

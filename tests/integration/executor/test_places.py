@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from scheduler.domain.job import Attempt, AttemptKey, Completed, Failed, Outcome
 from scheduler.domain.retry import DEFAULT_RETRY
 from scheduler.domain.states import ExecutionStatus
+from scheduler.executor.deadlines import Deadlines
 from scheduler.executor.places import Places
 from scheduler.executor.run import Running, run_attempt
 from scheduler.tasks import TaskContext, task
@@ -77,7 +78,7 @@ class Crew:
             blocks_others=False,
         )
         running = Running(attempt, held_until=float("inf"))
-        running.task = asyncio.create_task(run_attempt(running, self._registry, self._places))
+        running.task = asyncio.create_task(run_attempt(running, self._registry, self._places, Deadlines()))
         return running
 
     async def at_work(self) -> None:

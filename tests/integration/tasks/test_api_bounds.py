@@ -13,6 +13,7 @@ from scheduler.domain.errors import TaskError
 from scheduler.domain.job import Attempt, AttemptKey, Failed, JsonObject, Outcome
 from scheduler.domain.retry import DEFAULT_RETRY
 from scheduler.domain.states import ExecutionStatus
+from scheduler.executor.deadlines import Deadlines
 from scheduler.executor.places import Places
 from scheduler.executor.run import Running, run_attempt
 from tests.integration.tasks.hostile import (
@@ -75,7 +76,9 @@ def test_the_attempts_time_bounds_the_whole_exchange(write: Write) -> None:
                 blocks_others=False,
             )
             running = Running(attempt, held_until=float("inf"))
-            running.task = asyncio.create_task(run_attempt(running, bench.registry, Places(threads=1, processes=1)))
+            running.task = asyncio.create_task(
+                run_attempt(running, bench.registry, Places(threads=1, processes=1), Deadlines())
+            )
             outcome = await running.task
             await bench.registry.aclose()
         return outcome

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from scheduler.domain.job import Attempt, AttemptKey
 from scheduler.domain.retry import DEFAULT_RETRY
+from scheduler.executor.deadlines import Deadlines
 from scheduler.executor.places import Places
 from scheduler.executor.run import Running, run_attempt
 from scheduler.tasks import TaskContext, task
@@ -61,13 +62,19 @@ def registry() -> Registry:
 
 @pytest.mark.parametrize("kind", ["async", "thread", "process"])
 def test_in_the_last_half_of_the_lease_nothing_begins_and_nothing_is_recorded(registry: Registry, kind: str) -> None:
-    assert asyncio.run(run_attempt(running(kind, LEASE * 0.4), registry, Places(threads=1, processes=1))) is None
+    assert (
+        asyncio.run(run_attempt(running(kind, LEASE * 0.4), registry, Places(threads=1, processes=1), Deadlines()))
+        is None
+    )
     assert called == []
 
 
 @pytest.mark.parametrize("kind", ["async", "thread"])
 def test_in_the_first_half_it_begins(registry: Registry, kind: str) -> None:
-    assert asyncio.run(run_attempt(running(kind, LEASE * 0.9), registry, Places(threads=1, processes=1))) is not None
+    assert (
+        asyncio.run(run_attempt(running(kind, LEASE * 0.9), registry, Places(threads=1, processes=1), Deadlines()))
+        is not None
+    )
     assert called == [1]
 
 
@@ -75,5 +82,5 @@ def test_one_that_was_given_up_before_its_turn_does_not_begin(registry: Registry
     """The watch over leases says so from a thread of its own, without the loop."""
     given_up = running("async", LEASE)
     given_up.cancelled = True
-    assert asyncio.run(run_attempt(given_up, registry, Places(threads=1, processes=1))) is None
+    assert asyncio.run(run_attempt(given_up, registry, Places(threads=1, processes=1), Deadlines())) is None
     assert called == []

@@ -28,7 +28,7 @@ def test_an_unknown_queue_is_looked_at_from_the_first() -> None:
 def test_the_frontier_follows_the_claims_once_they_have_settled() -> None:
     clock = Clock()
     frontier = Frontier(clock)
-    frontier.advance("default", [claimed(2, late=1), claimed(1), claimed(9, priority=1)])
+    frontier.advance("default", [claimed(9, priority=1), claimed(1), claimed(2, late=1)])
     assert list(frontier.starts("default")) == list(FROM_THE_FIRST)
     clock.now += SETTLED_SECONDS
     starts = {start.priority: start for start in frontier.starts("default")}

@@ -273,6 +273,14 @@ def test_a_frequent_word_among_few_failures_is_found_without_a_look_at_all_of_ei
     assert read <= 2 * totals.SAMPLE + 180 + 100
 
 
+def test_a_frequent_word_in_a_short_time_is_looked_for_in_that_time_alone(many: Connection) -> None:
+    """All with the word are 20,000, all of that time 2,000."""
+    since = datetime.now(UTC) - timedelta(seconds=MANY / 2)
+    wanted = JobFilter(search="straw", scheduled_from=since, scheduled_before=since + timedelta(seconds=2_000))
+    read = read_by(many, lambda: list_jobs(many, OPERATOR, wanted, PageRequest()))
+    assert read <= 2_000 + 4 * 2 * totals.SAMPLE + 500
+
+
 def read_by(conn: Connection, call: Callable[[], object]) -> int:
     """How many index entries and rows in sequence of `jobs` this reads."""
     before = read_so_far(conn)

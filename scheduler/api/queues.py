@@ -122,7 +122,7 @@ def queue_stats() -> Response:
     """
     caller = current_caller()
     with connection() as conn:
-        states = recent().get(("queues", caller), lambda: queue_states(conn, caller))
+        states = recent().get(("queues", caller), lambda: queue_states(conn, caller), _jobs_counted)
     depths = _depths([each.name for each in states])
     return answer(QueuesOut(queues=[QueueOut.of(each, depths.get(each.name)) for each in states]))
 
@@ -173,6 +173,10 @@ def _changed(conn: Connection, name: str, before: Controls) -> Response:
     (state,) = queue_states(conn, current_caller(), name)
     tell(before={"name": name, **asdict(before)}, after=asdict(state.controls))
     return answer(QueueOut.of(state, _depths([name]).get(name)))
+
+
+def _jobs_counted(states: list[QueueState]) -> int:
+    return sum(each.pending_due + each.pending_later for each in states)
 
 
 def _depths(names: list[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Answers that took long to find are given again for a moment: each viewer's page asks for them every two seconds."""
+"""What took very many rows to find is given again for a moment: each viewer's page asks for it every two seconds."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -7,12 +7,10 @@ from typing import Any, Final, TypeVar
 
 Found = TypeVar("Found")
 
-SHARE: Final = 20
-"""For so many times what it took to find, so that finding takes at most a twentieth of the time of each process..."""
-LONGEST_SECONDS: Final = 5.0
-"""... but no longer than this."""
-QUICK_SECONDS: Final = 0.02
-"""What took less is found anew each time."""
+MANY: Final = 100_000
+"""Rows read. With fewer, everything is found anew each time."""
+SECONDS: Final = 5.0
+"""How long it is given again."""
 
 
 class Recent:
@@ -23,16 +21,14 @@ class Recent:
         self._found: dict[Hashable, tuple[Any, float]] = {}
         self._lock = Lock()
 
-    def get(self, asked: Hashable, find: Callable[[], Found]) -> Found:
-        """The answer to what is `asked`: that of a moment ago, or else what `find` finds."""
-        began = self._clock()
-        known, until = self._found.get(asked, (None, began))
-        if began < until:
+    def get(self, asked: Hashable, find: Callable[[], Found], rows: Callable[[Found], int]) -> Found:
+        """The answer to what is `asked`: that of a moment ago, or else what `find` finds, by reading so many `rows`."""
+        known, until = self._found.get(asked, (None, 0.0))
+        if self._clock() < until:
             return known
         found = find()
-        took = self._clock() - began
-        if took >= QUICK_SECONDS:
-            self._keep(asked, found, took)
+        if rows(found) >= MANY:
+            self._keep(asked, found)
         return found
 
     def forget(self) -> None:
@@ -40,8 +36,8 @@ class Recent:
         with self._lock:
             self._found.clear()
 
-    def _keep(self, asked: Hashable, found: object, took: float) -> None:
+    def _keep(self, asked: Hashable, found: object) -> None:
         now = self._clock()
         with self._lock:
             self._found = {each: kept for each, kept in self._found.items() if now < kept[1]}
-            self._found[asked] = (found, now + min(took * SHARE, LONGEST_SECONDS))
+            self._found[asked] = (found, now + SECONDS)

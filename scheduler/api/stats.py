@@ -114,6 +114,10 @@ def stats(query: StatsQuery) -> Response:
     """
     caller = current_caller()
     with services().database.connection() as connection:
-        counts = recent().get(("counts", caller), lambda: count_jobs(connection, caller))
+        counts = recent().get(("counts", caller), lambda: count_jobs(connection, caller), _jobs_counted)
         performance = recent_performance(connection, caller, timedelta(hours=query.hours))
     return answer(StatsOut.of(counts, performance, detailed=query.detailed))
+
+
+def _jobs_counted(counts: JobCounts) -> int:
+    return sum(jobs for (status, _), jobs in counts.items() if status is not JobStatus.COMPLETED)

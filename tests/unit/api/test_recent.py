@@ -1,50 +1,41 @@
-"""What took long to find is given again for a moment."""
+"""What took very many rows to find is given again for a moment, and nothing else is."""
 
-from scheduler.api.recent import LONGEST_SECONDS, QUICK_SECONDS, SHARE, Recent
+from itertools import count
+
+from scheduler.api.recent import MANY, SECONDS, Recent
 
 
 class Counting:
-    """Takes some seconds of its own clock to count one further."""
+    """A clock, and a count that goes on with each look, over so many rows."""
 
-    def __init__(self, takes: float) -> None:
-        self.now = 0.0
-        self.takes = takes
-        self.count = 0
+    def __init__(self, rows: int) -> None:
+        self.now = 100.0
+        self._looks = count(1)
+        self._rows = rows
+        self._recent = Recent(lambda: self.now)
+        self.forget = self._recent.forget
 
-    def find(self) -> int:
-        self.now += self.takes
-        self.count += 1
-        return self.count
-
-
-def test_what_is_quick_is_found_anew_each_time() -> None:
-    counting = Counting(takes=QUICK_SECONDS / 2)
-    recent = Recent(lambda: counting.now)
-    assert [recent.get("it", counting.find) for _ in range(3)] == [1, 2, 3]
+    def get(self, asked: str = "it") -> int:
+        return self._recent.get(asked, lambda: next(self._looks), lambda _: self._rows)
 
 
-def test_what_took_long_is_kept_in_proportion() -> None:
-    counting = Counting(takes=0.1)
-    recent = Recent(lambda: counting.now)
-    assert recent.get("it", counting.find) == 1
-    counting.now += 0.1 * SHARE * 0.99
-    assert recent.get("it", counting.find) == 1
-    counting.now += 0.1 * SHARE * 0.02
-    assert recent.get("it", counting.find) == 2
+def test_what_takes_few_rows_is_found_anew_each_time() -> None:
+    counting = Counting(rows=MANY - 1)
+    assert [counting.get() for _ in range(3)] == [1, 2, 3]
 
 
-def test_nothing_is_kept_for_long() -> None:
-    counting = Counting(takes=60)
-    recent = Recent(lambda: counting.now)
-    recent.get("it", counting.find)
-    counting.now += LONGEST_SECONDS * 1.01
-    assert recent.get("it", counting.find) == 2
+def test_what_takes_many_is_given_again_for_a_moment() -> None:
+    counting = Counting(rows=MANY)
+    assert counting.get() == 1
+    counting.now += SECONDS * 0.99
+    assert counting.get() == 1
+    counting.now += SECONDS * 0.02
+    assert counting.get() == 2
 
 
 def test_each_question_has_its_own_answer_until_all_are_forgotten() -> None:
-    counting = Counting(takes=0.1)
-    recent = Recent(lambda: counting.now)
+    counting = Counting(rows=MANY)
     asked = ["one", "another", "one", "another"]
-    assert [recent.get(each, counting.find) for each in asked] == [1, 2, 1, 2]
-    recent.forget()
-    assert [recent.get(each, counting.find) for each in asked] == [3, 4, 3, 4]
+    assert [counting.get(each) for each in asked] == [1, 2, 1, 2]
+    counting.forget()
+    assert [counting.get(each) for each in asked] == [3, 4, 3, 4]

@@ -5,6 +5,7 @@ receiver.py   takes messages while there is room
 starter.py    picked jobs -> started attempts, never more than there are free slots
 hold.py       jobs claimed ahead of their time, until they are due
 places.py     how many threads and processes at once
+deadlines.py  whose time is up
 run.py        one attempt, as a pipeline of named steps
 result.py     what a task returned, as JSON
 errors.py     what went wrong, as JSON

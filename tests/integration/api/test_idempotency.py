@@ -42,6 +42,7 @@ def calls(api: Api) -> list[tuple[str, Any]]:
         ("/api/job", {"task": NOOP}),
         ("/api/bulk/create", {"jobs": [{"task": NOOP}, {"task": NOOP}]}),
         (f"/api/duplicate/{first}", None),
+        ("/api/bulk/duplicate", {"ids": [first]}),
         ("/api/templates", {"name": "second", "task": NOOP}),
         (f"/api/templates/{template}/use", {"scheduled_at": "2099-01-01T00:00:00Z"}),
     ]
@@ -71,7 +72,8 @@ def test_the_document_tells_of_the_key_where_it_is_heeded(api: Api) -> None:
     }
     templates = {"/api/templates", "/api/templates/{id}/use"}
     schedules = {"/api/schedules", "/api/schedules/{id}/trigger"}
-    assert heeding == {"/api/job", "/api/bulk/create", "/api/duplicate/{id}", "/api/users"} | templates | schedules
+    many = {"/api/bulk/create", "/api/bulk/duplicate"}
+    assert heeding == {"/api/job", "/api/duplicate/{id}", "/api/users"} | many | templates | schedules
 
 
 def test_the_first_answer_comes_back_whatever_became_of_the_job(api: Api, move: Move) -> None:

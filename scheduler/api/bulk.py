@@ -106,8 +106,9 @@ def retry_many(body: ChoiceIn) -> Response:
 def duplicate_many(body: ChoiceIn) -> Response:
     """Create a copy of each of many jobs.
 
-    As duplicating each alone, due now, and all in one transaction. By `ids`, or by a `filter` with the names of the
-    list. One that describes more than 10,000 jobs is a 422: the copies match it, too, so that nobody could go on.
+    As duplicating each alone, due now, and all in one transaction; but a task that its type no longer takes is copied,
+    and fails when it runs. By `ids`, or by a `filter` with the names of the list. One that describes more than 10,000
+    jobs is a 422: the copies match it, too, so that nobody could go on.
     """
     with services().database.connection() as apart:  # a list brings a transaction of its own kind
         chosen = body.selected(apart, {*JobStatus})

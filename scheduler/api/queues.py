@@ -16,7 +16,7 @@ from scheduler.api.services import connection, recent, services
 from scheduler.domain.errors import QueueUnavailable
 from scheduler.domain.queue import Controls, QueueState, RateLimit
 from scheduler.store.connection import Connection
-from scheduler.store.queues import controls_of, limit_rate, limit_running, queue_states, set_paused
+from scheduler.store.queues import all_controls, controls_of, limit_rate, limit_running, queue_states, set_paused
 from scheduler.store.transitions import take_back
 
 queues: Final = Resource("queues", "What waits in them, and holding them back.", kind="queue")
@@ -122,7 +122,8 @@ def queue_stats() -> Response:
     """
     caller = current_caller()
     with connection() as conn:
-        states = recent().get(("queues", caller), lambda: queue_states(conn, caller), _jobs_counted)
+        asked = ("queues", caller, all_controls(conn))  # whoever changed one is not told how it was before
+        states = recent().get(asked, lambda: queue_states(conn, caller), _jobs_counted)
     depths = _depths([each.name for each in states])
     return answer(QueuesOut(queues=[QueueOut.of(each, depths.get(each.name)) for each in states]))
 
@@ -169,7 +170,6 @@ def limit_queue(path: ByName, body: LimitsIn) -> Response:
 
 
 def _changed(conn: Connection, name: str, before: Controls) -> Response:
-    recent().forget()
     (state,) = queue_states(conn, current_caller(), name)
     tell(before={"name": name, **asdict(before)}, after=asdict(state.controls))
     return answer(QueueOut.of(state, _depths([name]).get(name)))

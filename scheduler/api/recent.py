@@ -31,11 +31,6 @@ class Recent:
             self._keep(asked, found)
         return found
 
-    def forget(self) -> None:
-        """Find everything anew: it was changed."""
-        with self._lock:
-            self._found.clear()
-
     def _keep(self, asked: Hashable, found: object) -> None:
         now = self._clock()
         with self._lock:

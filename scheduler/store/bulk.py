@@ -73,18 +73,6 @@ def delete_dead_letters(conn: Connection, caller: Caller, ids: Sequence[int]) ->
     return sorted_out.outcome(deleted)
 
 
-def duplicate_jobs(
-    conn: Connection, caller: Caller, ids: Sequence[int], *, traceparent: str | None = None
-) -> tuple[BulkOutcome, list[int]]:
-    """Copy these jobs, due now, as a duplicate of one is made; the ids of the copies, in the order of what is done."""
-    sorted_out = _sorted_out(conn, caller, ids, {*JobStatus}, str)  # in whichever it stands
-    parameters = {"ids": sorted_out.able, "traceparent": traceparent, **ownership(caller)}
-    copies: dict[int, int] = dict(fetch_all(conn, _DUPLICATE, parameters))
-    sorted_out.skipped.extend(_overtaken(job_id) for job_id in sorted_out.able if job_id not in copies)
-    outcome = sorted_out.outcome(copies)
-    return outcome, [copies[job_id] for job_id in outcome.done]
-
-
 _DUPLICATE: Final = f"""
     INSERT INTO jobs (owner_id, name, description, task_type, task_data, queue, priority, max_attempts, timeout_seconds,
                       retry_backoff, retry_delay_seconds, retry_max_delay_seconds, retry_jitter, concurrency_key,
@@ -96,6 +84,18 @@ _DUPLICATE: Final = f"""
     WHERE {OWNED}
     ORDER BY place
     RETURNING duplicated_from, id"""
+
+
+def duplicate_jobs(
+    conn: Connection, caller: Caller, ids: Sequence[int], *, traceparent: str | None = None
+) -> tuple[BulkOutcome, list[int]]:
+    """Copy these jobs, due now, as a duplicate of one is made; the ids of the copies, in the order of what is done."""
+    sorted_out = _sorted_out(conn, caller, ids, {*JobStatus}, str)  # in whichever it stands
+    parameters = {"ids": sorted_out.able, "traceparent": traceparent, **ownership(caller)}
+    copies: dict[int, int] = dict(fetch_all(conn, _DUPLICATE, parameters))
+    sorted_out.skipped.extend(_overtaken(job_id) for job_id in sorted_out.able if job_id not in copies)
+    outcome = sorted_out.outcome(copies)
+    return outcome, [copies[job_id] for job_id in outcome.done]
 
 
 def _retry(

@@ -50,6 +50,14 @@ def controls_of(conn: Connection, name: str) -> Controls:
     return _controls(*row) if row else Controls()
 
 
+_ALL_CONTROLS: Final = "SELECT name, paused, max_running, rate_count, rate_seconds FROM queue_controls ORDER BY name"
+
+
+def all_controls(conn: Connection) -> tuple[tuple[str, Controls], ...]:
+    """Every queue that is held back, or was once, with what does it; hashable, to tell whether anything has changed."""
+    return tuple((name, _controls(*controls)) for name, *controls in fetch_all(conn, _ALL_CONTROLS, {}))
+
+
 # One index entry a job and no row of the table: each half is what one of the two indexes of pending jobs holds.
 _PENDING: Final = """(
         SELECT queue, next_run_at, false AS has_key FROM jobs

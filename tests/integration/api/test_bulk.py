@@ -197,6 +197,9 @@ def test_more_than_a_request_may_move_are_moved_by_the_next(api: Api, db: Databa
 
 def test_many_are_duplicated_as_each_alone(api: Api, move: Move) -> None:
     jobs = [*one_of_each(api, move, name="n", priority=2, queue="q", max_attempts=7, timeout_seconds=3).values()]
+    retry = {"backoff": "linear", "delay_seconds": 7, "max_delay_seconds": 70, "jitter": False}
+    keys = {"unique_key": "u", "concurrency_key": "c", "expires_at": "2099-01-01T00:00:00Z"}
+    jobs += [api.create(description="d", retry=retry, **keys)["id"]]
     key = {"Idempotency-Key": "once"}
     outcome = api.post("/api/bulk/duplicate", {"ids": [*jobs, 10**9]}, key).ok(201)
     assert outcome["duplicated"] == jobs

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from scheduler.api import recent
 from scheduler.domain.account import Role
 from scheduler.domain.job import NewJob
 from scheduler.domain.queue import NewWorker
@@ -81,6 +82,23 @@ def test_counts_are_of_jobs_that_one_may_see(api: Api) -> None:
     other = api.as_(access_token(Role.USER, account_id=7))
     assert one(api, "mail")["pending_later"] == 1
     assert [each for each in other.get("/api/queue/stats").ok()["queues"] if each["pending_later"]] == []
+
+
+def test_among_very_many_jobs_counts_may_be_old_but_not_what_holds_a_queue_back(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "MANY", 0)
+    monkeypatch.setattr(recent, "SECONDS", 3600.0)
+    counted = list[int]()
+    for _ in range(2):
+        api.create(queue="mail")
+        counted.append(one(api, "mail")["pending_due"])
+    assert counted == [1, 1]
+    api.post("/api/queues/mail/pause").ok()
+    mail = one(api, "mail")
+    assert (mail["paused"], mail["pending_due"]) == (True, 2)
+    api.patch("/api/queues/unheard-of", {"max_running": 3}).ok()
+    assert one(api, "unheard-of")["max_running"] == 3
 
 
 def test_workers_are_listed(api: Api, db: Database, move: Move) -> None:

@@ -13,7 +13,6 @@ class Counting:
         self._looks = count(1)
         self._rows = rows
         self._recent = Recent(lambda: self.now)
-        self.forget = self._recent.forget
 
     def get(self, asked: str = "it") -> int:
         return self._recent.get(asked, lambda: next(self._looks), lambda _: self._rows)
@@ -33,9 +32,7 @@ def test_what_takes_many_is_given_again_for_a_moment() -> None:
     assert counting.get() == 2
 
 
-def test_each_question_has_its_own_answer_until_all_are_forgotten() -> None:
+def test_each_question_has_its_own_answer() -> None:
     counting = Counting(rows=MANY)
     asked = ["one", "another", "one", "another"]
     assert [counting.get(each) for each in asked] == [1, 2, 1, 2]
-    counting.forget()
-    assert [counting.get(each) for each in asked] == [3, 4, 3, 4]

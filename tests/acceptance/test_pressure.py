@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import redis
 
-from scheduler.queue import LARGEST_MESSAGE, MESSAGES_AHEAD
+from scheduler.queue import MESSAGES_AHEAD
 from scheduler.tasks.context import MAX_LOG_BYTES
 from tests.acceptance.cluster import Cluster, Node
 
@@ -26,20 +26,23 @@ COUNT_REPORTS: Final = """
     CREATE TRIGGER count_reports AFTER UPDATE OF progress ON jobs FOR EACH ROW
         WHEN (NEW.progress IS NOT NULL) EXECUTE FUNCTION count_report()"""
 _PICKERS: Final = 2
+_MESSAGE: Final = 100
+_BATCH: Final = 4 * _MESSAGE
 _HEADROOM_BYTES: Final = 64 * 1024 * 1024
 
 
 def test_a_burst_beside_an_open_transaction_and_long_readers(cluster: Cluster) -> None:
     cluster.settings["lease_seconds"] = 30
-    nodes = cluster.start(*["picker"] * _PICKERS, "executor", executor_concurrency=200)
+    cluster.settings["picker_batch_size"] = _BATCH
+    nodes = cluster.start(*["picker"] * _PICKERS, "executor", executor_concurrency=2 * _MESSAGE)
     first = cluster.create_many(BURST // 10, "noop")
     cluster.all_reach("completed", len(first), within=60)
     before = [resident(node) for node in nodes]
     with open_transaction(cluster), long_readers(cluster), deepest_queue(cluster) as deepest:
         cluster.create_many(BURST, "noop")
         cluster.all_reach("completed", len(first) + BURST, within=90)
-    # Each picker may find the last place free at the same moment, and then push a whole batch.
-    assert 0 < deepest() <= MESSAGES_AHEAD + _PICKERS * -(-500 // LARGEST_MESSAGE)
+    # Each picker may find half of it gone at the same moment, and then push a whole batch.
+    assert 0 < deepest() <= MESSAGES_AHEAD + (_PICKERS - 1) * _BATCH // _MESSAGE
     assert [node.log for node in nodes if not node.is_alive] == []
     for node, bytes_before in zip(nodes, before, strict=True):
         assert resident(node) < bytes_before + _HEADROOM_BYTES

@@ -58,10 +58,13 @@ def test_jobs_of_others_are_left_alone(system: System) -> None:
         assert response.status == 204
 
 
-def test_it_leaves_its_jobs_there_when_told_to(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    with running_system(database_url, redis_url, tmp_path) as system:
+def test_it_leaves_its_jobs_there_when_told_to(system: System) -> None:
+    try:
         assert run(system, "--mode", "immediate", "--jobs", "1", "--keep")["jobs"] == 1
         assert rows_left(system) == 2 * (200 + 1)  # those of the warm-up too, and as many executions
+    finally:
+        with psycopg.connect(system.environment["DATABASE_URL"]) as conn:
+            conn.execute("TRUNCATE jobs, executions")
 
 
 def test_stopped_it_removes_its_jobs(database_url: str, redis_url: str, tmp_path: Path) -> None:

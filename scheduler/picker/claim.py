@@ -118,7 +118,7 @@ class Claim:
             )
         if held.more_in is not None:
             self._more_in[queue] = max(held.more_in, _SHORTEST_WAIT_SECONDS)
-        return self._push(queue, held.claimed)
+        return self._push(queue, held.claimed, limit)
 
     def _claim_plain(self, queue: str, limit: int, *, ahead_seconds: float) -> int:
         if not limit:
@@ -136,7 +136,7 @@ class Claim:
         self._frontier.advance(queue, claimed)
         if claimed:
             self._latest = queue
-        return self._push(queue, claimed)
+        return self._push(queue, claimed, limit)
 
     def _step_keyed(self) -> float:
         """The same for jobs with a concurrency_key; a look at them costs more the more keys there are."""
@@ -161,18 +161,18 @@ class Claim:
                 lease_seconds=self._lease_seconds,
                 ageing_seconds=self._ageing_seconds,
             )
-        return self._push(queue, claimed)
+        return self._push(queue, claimed, limit)
 
     def _room(self, queue: str) -> int:
         return min(self._batch_size, self._outbox.room(queue))
 
-    def _push(self, queue: str, claimed: Sequence[Claimed]) -> int:
+    def _push(self, queue: str, claimed: Sequence[Claimed], limit: int) -> int:
         if not claimed:
             return 0
         BATCH_SIZE.observe(len(claimed))
         ids = [job.id for job in claimed]
         try:
-            self._outbox.push(queue, ids)
+            self._outbox.push(queue, ids, more_wait=len(ids) == limit)
         except QueueUnavailable:
             with self._database.connection() as conn:
                 returned = transitions.give_back(conn, ids)

@@ -47,14 +47,16 @@ class Outbox:
         """How many ids all queues' executors can take soon, as far as `room` last knew."""
         return self._capacity.executors * MESSAGES_AHEAD * self._capacity.message_size
 
-    def push(self, queue: str, ids: Sequence[int]) -> None:
-        """Put claimed jobs on a queue, few a message while there are few, so that all executors get some.
+    def push(self, queue: str, ids: Sequence[int], *, more_wait: bool = False) -> None:
+        """Put claimed jobs on a queue: few a message, so that all executors get some, unless `more_wait` to be claimed,
+        and each message is as large as an executor likes it.
 
         Raises QueueUnavailable; the ids may then be on the queue or not.
         """
         with reaching_redis():
             capacity = self._live_capacity()
-            size = min(capacity.message_size, ceil(len(ids) / max(1, capacity.executors * 2)))
+            share = len(ids) if more_wait else ceil(len(ids) / max(1, capacity.executors * 2))
+            size = min(capacity.message_size, share)
             push_messages(self._redis, queue, [ids[i : i + size] for i in range(0, len(ids), size)])
 
     def close(self) -> None:

@@ -95,6 +95,13 @@ def test_few_ids_make_small_messages(
     assert [len(message.ids) for message in received(reader, len(sizes))] == sizes
 
 
+def test_while_more_wait_messages_are_whole(redis_url: str, outbox: Outbox, worker: MessageWorker) -> None:
+    for number in range(4):
+        present(redis_url, name=str(number), capacity=200)
+    outbox.push(QUEUE, range(1, 251), more_wait=True)
+    assert sorted(len(message.ids) for message in received(worker, 3)) == [50, 100, 100]
+
+
 def test_what_is_put_back_is_the_next_to_come(outbox: Outbox, worker: MessageWorker) -> None:
     outbox.push(QUEUE, [1, 2, 3, 4])
     message = worker.receive()

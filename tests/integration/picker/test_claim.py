@@ -89,3 +89,15 @@ def test_a_queue_that_always_has_work_keeps_no_other_waiting(
         claim.expect_work()
         claim.step()
     assert status(db, job_id) is JobStatus.PICKED
+
+
+@pytest.mark.parametrize(("jobs", "sizes"), [(10, [10]), (9, [5, 4])])
+def test_while_more_wait_one_message_holds_a_whole_claim(
+    db: Database, redis_url: str, claim: Claim, jobs: int, sizes: list[int]
+) -> None:
+    for _ in range(jobs):
+        due(db, "deep")
+    eventually(lambda: claim.step() == 0.0)
+    reader = MessageWorker(redis_url, queues=["deep"], name="reader", capacity=1)
+    messages = [reader.receive() for _ in sizes]
+    assert [message and len(message.ids) for message in messages] == sizes

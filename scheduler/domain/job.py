@@ -174,7 +174,7 @@ class Attempt(NamedTuple):
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Ending:
     """What all endings of an attempt have in common. `duration_seconds` and `finished` are monotonic, this host's."""
 
@@ -185,14 +185,14 @@ class Ending:
     lets_others_begin: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Completed(Ending):
     """The task returned; `result` is JSON text."""
 
     result: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Failed(Ending):
     """The attempt failed; `retry_in` seconds the next one is due, or None when there shall be none."""
 

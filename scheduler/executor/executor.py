@@ -6,7 +6,6 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from scheduler.daemon import Stop, collect_garbage_rarely, keep_what_is_there
@@ -168,11 +167,14 @@ class Executor:
         for attempt in attempts:
             running = Running(attempt, asked + attempt.lease_seconds)
             self._running[attempt.key] = running
-            running.task = self._loop.create_task(run_attempt(running, self._registry, self._places, self._deadlines))
-            running.task.add_done_callback(partial(self._ended, running))
+            running.task = self._loop.create_task(self._run(running))
 
-    def _ended(self, running: Running, task: "asyncio.Task[Outcome | None]") -> None:
-        self._leave(running, None if task.cancelled() else task.result())
+    async def _run(self, running: Running) -> None:
+        outcome = None
+        try:
+            outcome = await run_attempt(running, self._registry, self._places, self._deadlines)
+        finally:
+            self._leave(running, outcome)
 
     def _leave(self, running: Running, outcome: Outcome | None) -> None:
         """End the attempt, unless that was done before."""

@@ -51,7 +51,9 @@ class Running:
     logs: list[str] = field(default_factory=list[str])
     progress: JsonObject | None = None
     shown: JsonObject | None = None
-    task: "asyncio.Task[Outcome | None] | None" = None
+    task: "asyncio.Task[None] | None" = None
+    has_begun: bool = False
+    """A task that is cancelled before its first step takes none at all, and would not even leave."""
 
     def begin(self, call: Callable[[], object]) -> object:
         """`call` the handler; raises NotBegun, and leaves the attempt to others, when half of its lease has gone by.
@@ -67,7 +69,7 @@ class Running:
     def cancel(self) -> None:
         """Tell the handler to stop; its outcome will not be recorded."""
         self.cancelled = True
-        if self.task is not None:
+        if self.task is not None and self.has_begun:
             self.task.cancel()
 
     def time_out(self) -> None:
@@ -82,6 +84,9 @@ class Running:
 
 async def run_attempt(running: Running, registry: Registry, places: Places, deadlines: Deadlines) -> Outcome | None:
     """Run one attempt to its end. Its time counts from when it has a place."""
+    running.has_begun = True
+    if running.cancelled:
+        return None
     attempt = running.attempt
     bind_contextvars(job_id=attempt.key.job_id, attempt=attempt.attempt)  # of this asyncio task alone
     try:

@@ -93,7 +93,11 @@ class Claim:
         return waiting, inf
 
     def _claim(self, queue: str) -> int:
-        return self._claim_plain(queue, self._room(queue), ahead_seconds=0.0)
+        room = self._room(queue)
+        claimed = self._claim_plain(queue, room, ahead_seconds=0.0)
+        if claimed and claimed == room:
+            self.expect_work()  # what it left behind needs no look
+        return claimed
 
     def _claim_ahead(self, queue: str) -> int:
         """Nothing of this queue is due: take what will be in a moment."""

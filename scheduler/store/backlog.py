@@ -107,7 +107,8 @@ def upcoming_from(conn: Connection, starts: Mapping[str, Sequence[Start]]) -> li
     """The same for these queues alone, looking from `starts` onwards."""
     queues = [queue for queue, each in starts.items() for _ in each]
     parameters = start_parameters([start for each in starts.values() for start in each])
-    return [Upcoming(*row) for row in fetch_all(conn, _UPCOMING_FROM, {"queues": queues, **parameters})]
+    rows = fetch_all(conn, _UPCOMING_FROM, {"queues": queues, **parameters}, prepare=True)
+    return [Upcoming(*row) for row in rows]
 
 
 def upcoming_keyed(conn: Connection) -> list[UpcomingKeyed]:

@@ -35,6 +35,11 @@ FRESH_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 60.0
 """How long one may be lent: longer than any of our statements, however many rows there are."""
 
+_PLANS_FOR_ANY_SIZE: Final = """
+    SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off"""
+"""Plans are the ones for many rows, though there be few yet. (JIT compiles where a small table without an index has to
+be read after all: before PostgreSQL 18 that looks dear.)"""
+
 _LOOK_SECONDS: Final = 0.5
 
 _REFUSAL: Final = re.compile(r"FATAL:\s+([^\n]+)")
@@ -42,10 +47,16 @@ _AWAY: Final = "PostgreSQL does not answer: check that it runs and that DATABASE
 
 
 class Database:
-    """A pool of autocommit connections to one database, at most `max_size`; waits `timeout` seconds for one."""
+    """A pool of autocommit connections to one database, at most `max_size`; waits `timeout` seconds for one.
 
-    def __init__(self, url: str, *, name: str, max_size: int = 8, timeout: float = 1.5) -> None:
+    `keeps_plans`: what is prepared is planned once for a table of any size, by its indexes (docs/adr/0020).
+    """
+
+    def __init__(
+        self, url: str, *, name: str, max_size: int = 8, timeout: float = 1.5, keeps_plans: bool = False
+    ) -> None:
         _require_url(url)
+        self._keeps_plans = keeps_plans
         self._patience = _Patience()
         self._pool: ConnectionPool[_Pooled] = ConnectionPool(
             url,
@@ -56,8 +67,8 @@ class Database:
                 "application_name": f"scheduler {name}",
                 "connect_timeout": 5,
                 # A prepared statement keeps the plan that fitted the table when it was small: a claim made ready on
-                # an empty table scans a large one from end to end. Planning each time costs less than a millisecond.
-                # So only those are prepared whose plan is always the same, and that ask for it.
+                # an empty table scans a large one from end to end. So only those are prepared whose plan is always the
+                # same, and that ask for it.
                 "prepare_threshold": sys.maxsize,
                 # A peer that vanished without a word is noticed in seconds, not in TCP's quarter of an hour.
                 "keepalives_idle": 5,
@@ -116,6 +127,8 @@ class Database:
         with self._patience.ends_in(CHECK_SECONDS, connection):
             if connection.execute("SELECT pg_backend_pid()").fetchone() != (connection.info.backend_pid,):
                 connection.prepare_threshold = None  # whoever asks for it
+            elif self._keeps_plans:
+                connection.execute(_PLANS_FOR_ANY_SIZE)
 
     def close(self) -> None:
         """Close every connection; the pool cannot be used again."""
@@ -213,13 +226,15 @@ def server_version(conn: Connection) -> int:
     return conn.info.server_version // 10_000
 
 
-def fetch_all(conn: Connection, statement: LiteralString, parameters: dict[str, Any]) -> list[TupleRow]:
-    """Every row of one statement."""
-    return conn.execute(statement, parameters).fetchall()
+def fetch_all(
+    conn: Connection, statement: LiteralString, parameters: dict[str, Any], *, prepare: bool = False
+) -> list[TupleRow]:
+    """Every row of one statement. `prepare` it only where its plan cannot depend on the table's size."""
+    return conn.execute(statement, parameters, prepare=prepare or None).fetchall()
 
 
 def fetch_one(
     conn: Connection, statement: LiteralString, parameters: dict[str, Any], *, prepare: bool = False
 ) -> TupleRow | None:
-    """The first row of one statement, or None. `prepare` it only where its plan cannot depend on the table's size."""
+    """The first row of one statement, or None; `prepare` as in `fetch_all`."""
     return conn.execute(statement, parameters, prepare=prepare or None).fetchone()

@@ -137,16 +137,21 @@ def to_json(value: JsonValue) -> str:
     return orjson.dumps(value).decode()
 
 
-def to_array(values: Iterable[str | float | None]) -> str:
-    """PostgreSQL's text for a one-dimensional array; it takes a tenth of the time of psycopg's way with lists."""
+def to_array(numbers: Iterable[int]) -> str:
+    """PostgreSQL's text for an array of whole numbers; it takes a tenth of the time of psycopg's way with lists."""
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
+def to_text_array(values: Iterable[str | None]) -> str:
+    """The same for texts, and for whatever PostgreSQL reads from text."""
     return f"{{{','.join([_element(value) for value in values])}}}"
 
 
-def _element(value: str | float | None) -> str:
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    return "NULL" if value is None else str(value)
+def _element(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def from_json(text: str | bytes) -> JsonObject:

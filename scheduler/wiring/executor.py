@@ -36,7 +36,7 @@ def run_executor(settings: Settings) -> None:
     registry = task_registry(settings, reports)
     preload(settings.task_modules)
     pulse = serve(settings)
-    database = Database(database_url(settings), name="executor", max_size=4)
+    database = Database(database_url(settings), name="executor", max_size=4, keeps_plans=True)
     if schema_is_there(database, stop):
         # The runner is not closed: that would wait for tasks that ignore their cancellation.
         executor = Executor(config, database, registry, stop, pulse)

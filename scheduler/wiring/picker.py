@@ -21,7 +21,7 @@ def run_picker(settings: Settings) -> None:
         ageing_seconds=settings.priority_ageing_seconds,
     )
     pulse = serve(settings)
-    database = Database(database_url(settings), name="picker", max_size=2)
+    database = Database(database_url(settings), name="picker", max_size=2, keeps_plans=True)
     if schema_is_there(database, stop):
         Picker(config, database, stop, pulse).run()
     database.close()

@@ -8,7 +8,7 @@ from typing import Any, Final
 from scheduler.domain.job import Attempt, AttemptKey, Completed, Failed
 from scheduler.domain.retry import Backoff, RetryPolicy
 from scheduler.store.connection import Connection, fetch_all
-from scheduler.store.rows import from_json, to_array, to_json
+from scheduler.store.rows import from_json, to_array, to_json, to_text_array
 
 _START: Final = """
     UPDATE jobs
@@ -33,7 +33,7 @@ def start(conn: Connection, *, ids: Sequence[int], worker: str, lease_seconds: f
     A lease with half its time left is kept as it is: then the update touches no index (a HOT update).
     """
     parameters = {"ids": to_array(ids), "worker": worker, "lease": lease_seconds}
-    return [_attempt(row) for row in fetch_all(conn, _START, parameters)]
+    return [_attempt(row) for row in fetch_all(conn, _START, parameters, prepare=True)]
 
 
 def _attempt(row: tuple[Any, ...]) -> Attempt:
@@ -63,11 +63,11 @@ def _retry_policy(backoff: str, delay: float, max_delay: float, jitter: bool) ->
 
 _COMPLETE: Final = """
     WITH ended AS (
-        SELECT * FROM unnest(%(ids)s::bigint[], %(runs)s::int[], %(durations)s::float8[], %(ages)s::float8[],
+        SELECT * FROM unnest(%(ids)s::bigint[], %(runs)s::int[], %(durations)s::bigint[], %(ages)s::bigint[],
                              %(logs)s::text[], %(results)s::text[]) AS e(id, run, duration, age, logs, result)
     ), moved AS (
         UPDATE jobs
-        SET status = 'completed', completed_at = greatest(started_at, now() - make_interval(secs => ended.age)),
+        SET status = 'completed', completed_at = greatest(started_at, now() - ended.age * interval '1 us'),
             updated_at = now(), lease_until = NULL, result = ended.result::jsonb, error = NULL
         FROM ended
         WHERE jobs.id = ANY (%(ids)s::bigint[]) AND jobs.id = ended.id AND jobs.run = ended.run
@@ -76,7 +76,8 @@ _COMPLETE: Final = """
     ), recorded AS (
         INSERT INTO executions
             (job_id, run, attempt, status, started_at, finished_at, duration_ms, worker, result, logs)
-        SELECT id, run, attempt, 'completed', started_at, completed_at, duration * 1000, worker, result, logs::jsonb
+        SELECT id, run, attempt, 'completed', started_at, completed_at, duration / 1000::float8, worker, result,
+               coalesce(logs::jsonb, '[]')
         FROM moved
     )
     SELECT id, run FROM moved"""
@@ -86,26 +87,26 @@ def complete(conn: Connection, outcomes: Sequence[Completed]) -> set[AttemptKey]
     """Record that these attempts returned; answers with those that were still their executor's to record."""
     if not outcomes:
         return set()
-    parameters = {**_endings(outcomes), "results": to_array(outcome.result for outcome in outcomes)}
+    parameters = {**_endings(outcomes), "results": to_text_array(outcome.result for outcome in outcomes)}
     return _keys(fetch_all(conn, _COMPLETE, parameters))
 
 
 _FAILED_ATTEMPTS: Final = """
     WITH ended AS (
-        SELECT * FROM unnest(%(ids)s::bigint[], %(runs)s::int[], %(durations)s::float8[], %(ages)s::float8[],
+        SELECT * FROM unnest(%(ids)s::bigint[], %(runs)s::int[], %(durations)s::bigint[], %(ages)s::bigint[],
                              %(logs)s::text[], %(statuses)s::text[], %(errors)s::text[], %(retry_in)s::float8[])
             AS e(id, run, duration, age, logs, status, error, retry_in)
     ), held AS (
         SELECT jobs.id, jobs.run, attempt, started_at, worker, duration, logs, ended.status AS ended_as, ended.error,
-               retry_in, greatest(started_at, now() - make_interval(secs => age)) AS finished_at
+               retry_in, greatest(started_at, now() - age * interval '1 us') AS finished_at
         FROM jobs JOIN ended ON jobs.id = ended.id AND jobs.run = ended.run
         WHERE jobs.id = ANY (%(ids)s::bigint[]) AND jobs.status = (SELECT 'running'::job_status)
         ORDER BY jobs.id
         FOR UPDATE OF jobs
     ), recorded AS (
         INSERT INTO executions (job_id, run, attempt, status, started_at, finished_at, duration_ms, worker, error, logs)
-        SELECT id, run, attempt, ended_as::execution_status, started_at, finished_at, duration * 1000, worker,
-               error::jsonb, logs::jsonb
+        SELECT id, run, attempt, ended_as::execution_status, started_at, finished_at, duration / 1000::float8, worker,
+               error::jsonb, coalesce(logs::jsonb, '[]')
         FROM held
     )"""
 
@@ -139,21 +140,24 @@ def fail(conn: Connection, outcomes: Sequence[Failed]) -> set[AttemptKey]:
 def _failures(outcomes: Sequence[Failed]) -> dict[str, str]:
     return {
         **_endings(outcomes),
-        "statuses": to_array(outcome.status.value for outcome in outcomes),
-        "errors": to_array(to_json(outcome.error) for outcome in outcomes),
-        "retry_in": to_array(outcome.retry_in for outcome in outcomes),
+        "statuses": to_text_array(outcome.status.value for outcome in outcomes),
+        "errors": to_text_array(to_json(outcome.error) for outcome in outcomes),
+        "retry_in": to_text_array(
+            None if outcome.retry_in is None else str(outcome.retry_in) for outcome in outcomes
+        ),
     }
 
 
 def _endings(outcomes: Sequence[Completed] | Sequence[Failed]) -> dict[str, str]:
-    """The columns that all endings share; a result that had to wait for the database is dated back by its age."""
+    """The columns that all endings share, times in microseconds; a result that had to wait for the database is dated
+    back by its age."""
     now = time.monotonic()
     return {
-        "ids": to_array(outcome.key.job_id for outcome in outcomes),
-        "runs": to_array(outcome.key.run for outcome in outcomes),
-        "durations": to_array(outcome.duration_seconds for outcome in outcomes),
-        "ages": to_array(max(0.0, now - outcome.finished) for outcome in outcomes),
-        "logs": to_array(to_json(list(outcome.logs)) for outcome in outcomes),
+        "ids": to_array([outcome.key.job_id for outcome in outcomes]),
+        "runs": to_array([outcome.key.run for outcome in outcomes]),
+        "durations": to_array([int(outcome.duration_seconds * 1e6) for outcome in outcomes]),
+        "ages": to_array([max(0, int((now - outcome.finished) * 1e6)) for outcome in outcomes]),
+        "logs": to_text_array([to_json([*outcome.logs]) if outcome.logs else None for outcome in outcomes]),
     }
 
 

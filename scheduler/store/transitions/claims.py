@@ -53,7 +53,7 @@ def claim(
     """
     parameters = {"queue": queue, "limit": limit, "lease": lease_seconds, "ageing": ageing_seconds}
     parameters |= {"ahead": ahead_seconds, "within": within_limits}
-    return _in_turn(fetch_all(conn, _CLAIM, parameters | start_parameters(starts)), ageing_seconds)
+    return _in_turn(fetch_all(conn, _CLAIM, parameters | start_parameters(starts), prepare=True), ageing_seconds)
 
 
 _ONE_CLAIMS_KEYED: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended(%(lock)s, 0))"

@@ -73,6 +73,17 @@ def test_told_of_work_it_tries_the_queue_that_had_some_last(
     assert looks == []
 
 
+def test_what_a_claim_left_behind_needs_no_look(
+    db: Database, claim: Claim, known: tuple[str, str], looks: list[str]
+) -> None:
+    ids = [due(db, known[1]) for _ in range(15)]
+    claim.step()
+    looks.clear()
+    claim.step()
+    assert {status(db, job_id) for job_id in ids} == {JobStatus.PICKED}
+    assert looks == []
+
+
 def test_told_of_work_it_finds_it_elsewhere(db: Database, claim: Claim, known: tuple[str, str]) -> None:
     job_id = due(db, known[0])
     claim.expect_work()

@@ -14,7 +14,10 @@ CALLS = 12
 """psycopg prepares a statement at its sixth execution, and after five more PostgreSQL may turn to a generic plan."""
 
 MODES: tuple[LiteralString, ...] = ("force_custom_plan",)
-"""Our connections never prepare, so each execution is planned for its parameters."""
+"""Most statements are not prepared, so each execution is planned for its parameters."""
+
+KEPT_MODES: tuple[LiteralString, ...] = (*MODES, "force_generic_plan")
+"""The others are, and are planned once for all parameters; behind a pooler they are not either."""
 
 
 @dataclass

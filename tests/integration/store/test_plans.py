@@ -27,13 +27,14 @@ from tests.integration.store.lives import (
     led_to,
     started,
 )
-from tests.integration.store.plans import CALLS, MODES, Plan, plan_of
+from tests.integration.store.plans import CALLS, KEPT_MODES, MODES, Plan, plan_of
 from tests.servers import Servers, fresh_database
 
 KEYS = 20
 EVERYWHERE = [*start_parameters(FROM_THE_FIRST).values()]
 
 each_mode = pytest.mark.parametrize("mode", MODES)
+each_kept_mode = pytest.mark.parametrize("mode", KEPT_MODES)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def keys_of(ids: list[int]) -> list[AttemptKey]:
 # ── plans ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@each_mode
+@each_kept_mode
 @pytest.mark.parametrize("limit", [10, DUE])
 def test_a_claim_reads_jobs_that_are_due_alone(crowd: Connection, mode: LiteralString, limit: int) -> None:
     plan = plan_of(
@@ -101,6 +102,15 @@ def test_looking_ahead_reads_one_job_a_priority(crowd: Connection, mode: Literal
     plan = plan_of(crowd, lambda: backlog.upcoming(crowd), [], mode)
     assert set(plan.scans) == {"jobs_due"}
     assert plan.rows_read <= 1 + 9
+
+
+@each_kept_mode
+def test_looking_from_a_place_onwards_reads_one_job_a_priority(crowd: Connection, mode: LiteralString) -> None:
+    queues = ["default"] * len(FROM_THE_FIRST)
+    call = lambda: backlog.upcoming_from(crowd, {"default": FROM_THE_FIRST})  # noqa: E731
+    plan = plan_of(crowd, call, [queues, *EVERYWHERE], mode)
+    assert set(plan.scans) == {"jobs_due"}
+    assert plan.rows_read <= 9
 
 
 @each_mode
@@ -164,9 +174,10 @@ def test_what_waits_of_one_account_is_counted_from_its_own_jobs(database_url: st
     assert plan.rows_read <= CROWD // 4 // 1000 + 10
 
 
-@each_mode
-def test_a_start_reads_the_jobs_that_it_names(crowd: Connection, mode: LiteralString) -> None:
-    ids = claimed(crowd, limit=HELD)
+@each_kept_mode
+def test_a_start_reads_the_jobs_that_it_names(crowd: Connection, crowd_url: str, mode: LiteralString) -> None:
+    with psycopg.connect(crowd_url, autocommit=True) as other:
+        ids = claimed(other, limit=HELD)
     call = lambda: transitions.start(crowd, ids=ids, worker=WORKER, lease_seconds=LEASE)  # noqa: E731
     plan = plan_of(crowd, call, [WORKER, LEASE, ids], mode)
     transitions.give_back(crowd, ids)
@@ -176,7 +187,7 @@ def test_a_start_reads_the_jobs_that_it_names(crowd: Connection, mode: LiteralSt
 
 @each_mode
 def test_endings_read_the_jobs_that_they_name(crowd: Connection, held: list[int], mode: LiteralString) -> None:
-    each = [held, [1] * HELD, [0.1] * HELD, [0.1] * HELD, ["[]"] * HELD]
+    each = [held, [1] * HELD, [100] * HELD, [100] * HELD, ["[]"] * HELD]
     outcomes = [completed(key) for key in keys_of(held)]
     plan = plan_of(crowd, lambda: transitions.complete(crowd, outcomes), [*each, ["1"] * HELD], mode)
     assert set(plan.scans) == {"jobs_pkey"}
@@ -192,7 +203,7 @@ def test_endings_in_a_small_table_are_not_sought_among_all_its_jobs(servers: Ser
             ids = claimed(conn, limit=HELD)
             transitions.start(conn, ids=ids, worker=WORKER, lease_seconds=LEASE)
         outcomes = [completed(key) for key in keys_of(ids)]
-        arguments: list[object] = [ids, [1] * HELD, [0.1] * HELD, [0.1] * HELD, ["[]"] * HELD, ["1"] * HELD]
+        arguments: list[object] = [ids, [1] * HELD, [100] * HELD, [100] * HELD, ["[]"] * HELD, ["1"] * HELD]
         with psycopg.connect(url, autocommit=True) as conn:
             plan = plan_of(conn, lambda: transitions.complete(conn, outcomes), arguments, MODES[0])
     assert set(plan.scans) == {"jobs_pkey"}
@@ -201,7 +212,7 @@ def test_endings_in_a_small_table_are_not_sought_among_all_its_jobs(servers: Ser
 
 @each_mode
 def test_failures_read_the_jobs_that_they_name(crowd: Connection, held: list[int], mode: LiteralString) -> None:
-    each = [held, [1] * HELD, [0.1] * HELD, [0.1] * HELD, ["[]"] * HELD]
+    each = [held, [1] * HELD, [100] * HELD, [100] * HELD, ["[]"] * HELD]
     failures = [failed(key) for key in keys_of(held)]
     arguments: list[object] = [*each, ["failed"] * HELD, ["{}"] * HELD, [None] * HELD]
     plan = plan_of(crowd, lambda: transitions.fail(crowd, failures), arguments, mode)
@@ -244,7 +255,7 @@ def test_daemons_that_started_on_a_small_table_do_well_on_a_large_one(servers: S
         for _ in range(50):
             led_to(admin, JobStatus.COMPLETED)
         admin.execute("VACUUM (ANALYZE) jobs")
-        database = Database(url, name="test")
+        database = Database(url, name="test", keeps_plans=True)
         with database.connection() as conn:
             for statement in engines_statements(conn, []).values():
                 for _ in range(CALLS):
@@ -261,6 +272,7 @@ def engines_statements(conn: Connection, ids: list[int]) -> dict[str, Callable[[
         "claim": lambda: claimed(conn),
         "claim_keyed": lambda: claimed_keyed(conn),
         "upcoming": lambda: backlog.upcoming(conn),
+        "upcoming_from": lambda: backlog.upcoming_from(conn, {"default": FROM_THE_FIRST}),
         "start": lambda: transitions.start(conn, ids=ids, worker=WORKER, lease_seconds=LEASE),
         "complete": lambda: transitions.complete(conn, [completed(key) for key in keys[:10]]),
         "retry_later": lambda: transitions.retry_later(conn, [failed(key, retry_in=1) for key in keys[10:20]]),

@@ -84,3 +84,20 @@ def test_one_that_was_given_up_before_its_turn_does_not_begin(registry: Registry
     given_up.cancelled = True
     assert asyncio.run(run_attempt(given_up, registry, Places(threads=1, processes=1), Deadlines())) is None
     assert called == []
+
+
+def test_one_that_is_cancelled_before_its_first_step_still_comes_to_its_end(registry: Registry) -> None:
+    """asyncio would never enter it, so that nobody would learn that its slot is free."""
+    cancelled = running("async", LEASE)
+    ended: list[object] = []
+
+    async def attempt() -> None:
+        ended.append(await run_attempt(cancelled, registry, Places(threads=1, processes=1), Deadlines()))
+
+    async def cancel_at_once() -> None:
+        cancelled.task = asyncio.create_task(attempt())
+        cancelled.cancel()
+        await cancelled.task
+
+    asyncio.run(cancel_at_once())
+    assert (ended, called) == ([None], [])

@@ -35,8 +35,7 @@ FRESH_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 60.0
 """How long one may be lent: longer than any of our statements, however many rows there are."""
 
-_PLANS_FOR_ANY_SIZE: Final = """
-    SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off"""
+PLANS_FOR_ANY_SIZE: Final = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off"
 """Plans are the ones for many rows, though there be few yet. (JIT compiles where a small table without an index has to
 be read after all: before PostgreSQL 18 that looks dear.)"""
 
@@ -49,7 +48,7 @@ _AWAY: Final = "PostgreSQL does not answer: check that it runs and that DATABASE
 class Database:
     """A pool of autocommit connections to one database, at most `max_size`; waits `timeout` seconds for one.
 
-    `keeps_plans`: what is prepared is planned once for a table of any size, by its indexes (docs/adr/0020).
+    `keeps_plans`: plans are those for a table of any size, by its indexes, so that they may be kept (docs/adr/0020).
     """
 
     def __init__(
@@ -128,7 +127,7 @@ class Database:
             if connection.execute("SELECT pg_backend_pid()").fetchone() != (connection.info.backend_pid,):
                 connection.prepare_threshold = None  # whoever asks for it
             elif self._keeps_plans:
-                connection.execute(_PLANS_FOR_ANY_SIZE)
+                connection.execute(PLANS_FOR_ANY_SIZE)
 
     def close(self) -> None:
         """Close every connection; the pool cannot be used again."""

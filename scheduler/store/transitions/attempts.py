@@ -58,8 +58,8 @@ def _retry_policy(backoff: str, delay: float, max_delay: float, jitter: bool) ->
     return RetryPolicy(Backoff(backoff), delay, max_delay, jitter)
 
 
-# Statements that end attempts name their ids twice, and the status in a sub-select: the planner, who takes running jobs
-# for rare, would else read the whole table for them and compare each with every outcome.
+# Statements that end attempts name their ids twice, and hide the status from the planner in a coalesce(): he takes running
+# jobs for rare, and would read the whole table for them, or compare each with every outcome.
 
 _COMPLETE: Final = """
     WITH ended AS (
@@ -71,7 +71,7 @@ _COMPLETE: Final = """
             updated_at = now(), lease_until = NULL, result = ended.result::jsonb, error = NULL
         FROM ended
         WHERE jobs.id = ANY (%(ids)s::bigint[]) AND jobs.id = ended.id AND jobs.run = ended.run
-          AND jobs.status = (SELECT 'running'::job_status)
+          AND coalesce(jobs.status = 'running', false)
         RETURNING jobs.id, jobs.run, attempt, started_at, completed_at, worker, jobs.result, duration, logs
     ), recorded AS (
         INSERT INTO executions
@@ -100,7 +100,7 @@ _FAILED_ATTEMPTS: Final = """
         SELECT jobs.id, jobs.run, attempt, started_at, worker, duration, logs, ended.status AS ended_as, ended.error,
                retry_in, greatest(started_at, now() - age * interval '1 us') AS finished_at
         FROM jobs JOIN ended ON jobs.id = ended.id AND jobs.run = ended.run
-        WHERE jobs.id = ANY (%(ids)s::bigint[]) AND jobs.status = (SELECT 'running'::job_status)
+        WHERE jobs.id = ANY (%(ids)s::bigint[]) AND coalesce(jobs.status = 'running', false)
         ORDER BY jobs.id
         FOR UPDATE OF jobs
     ), recorded AS (

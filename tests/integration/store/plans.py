@@ -17,7 +17,7 @@ MODES: tuple[LiteralString, ...] = ("force_custom_plan",)
 """Most statements are not prepared, so each execution is planned for its parameters."""
 
 KEPT_MODES: tuple[LiteralString, ...] = (*MODES, "force_generic_plan")
-"""The others are, and are planned once for all parameters; behind a pooler they are not either."""
+"""The others are, and may be planned once for all parameters; behind a pooler they are not either."""
 
 
 @dataclass

@@ -169,12 +169,13 @@ class Executor:
             self._running[attempt.key] = running
             running.task = self._loop.create_task(self._run(running))
 
-    async def _run(self, running: Running) -> None:
+    async def _run(self, running: Running) -> Outcome | None:
         outcome = None
         try:
             outcome = await run_attempt(running, self._registry, self._places, self._deadlines)
         finally:
             self._leave(running, outcome)
+        return outcome
 
     def _leave(self, running: Running, outcome: Outcome | None) -> None:
         """End the attempt, unless that was done before."""

@@ -51,7 +51,7 @@ class Running:
     logs: list[str] = field(default_factory=list[str])
     progress: JsonObject | None = None
     shown: JsonObject | None = None
-    task: "asyncio.Task[None] | None" = None
+    task: "asyncio.Task[Outcome | None] | None" = None
     has_begun: bool = False
     """A task that is cancelled before its first step takes none at all, and would not even leave."""
 

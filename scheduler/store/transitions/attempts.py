@@ -58,8 +58,8 @@ def _retry_policy(backoff: str, delay: float, max_delay: float, jitter: bool) ->
     return RetryPolicy(Backoff(backoff), delay, max_delay, jitter)
 
 
-# Statements that end attempts name their ids twice, and hide the status from the planner in a coalesce(): he takes running
-# jobs for rare, and would read the whole table for them, or compare each with every outcome.
+# Statements that end attempts name their ids twice, and hide the status from the planner in a coalesce(): he takes
+# running jobs for rare, and would read the whole table for them, or compare each with every outcome.
 
 _COMPLETE: Final = """
     WITH ended AS (
@@ -142,9 +142,7 @@ def _failures(outcomes: Sequence[Failed]) -> dict[str, str]:
         **_endings(outcomes),
         "statuses": to_text_array(outcome.status.value for outcome in outcomes),
         "errors": to_text_array(to_json(outcome.error) for outcome in outcomes),
-        "retry_in": to_text_array(
-            None if outcome.retry_in is None else str(outcome.retry_in) for outcome in outcomes
-        ),
+        "retry_in": to_text_array(None if outcome.retry_in is None else str(outcome.retry_in) for outcome in outcomes),
     }
 
 

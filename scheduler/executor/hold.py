@@ -81,12 +81,14 @@ class Hold:
 
     def _begin(self, message: Message) -> None:
         try:
-            self.keep(message.queue, self._starter.start(message))
+            unstarted = self._starter.start(message)
+            self._starter.give_back(unstarted.without_slot)
+            self.keep(message.queue, unstarted.due_in)
         except Unavailable as away:
             log.warning("held jobs not started: others will", count=len(message.ids), error=str(away))
 
     def _give_back(self, message: Message) -> None:
         try:
-            self._starter.give_back(message, message.ids)
+            self._starter.give_back(message)
         except Unavailable as away:
             log.warning("held jobs not given back: their leases will run out", error=str(away))

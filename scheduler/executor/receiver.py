@@ -1,5 +1,7 @@
 """Messages in, while there is room for what they ask for."""
 
+import time
+from contextlib import suppress
 from typing import Final
 
 from scheduler.daemon import Backoff, Stop, Worker
@@ -8,17 +10,19 @@ from scheduler.executor.hold import Hold
 from scheduler.executor.recorder import Recorder
 from scheduler.executor.slots import Slots
 from scheduler.executor.starter import Starter
-from scheduler.executor.worker import MessageWorker
+from scheduler.executor.worker import Message, MessageWorker
 from scheduler.logs import get_log
 from scheduler.queue import LARGEST_MESSAGE
 
 log = get_log("receiver")
 
 _PAUSE_SECONDS: Final = 0.5
+IN_HAND_SECONDS: Final = 0.1
+"""How long the rest of a message waits here for slots: no longer, since another executor may have some."""
 
 
 class Receiver:
-    """A thread that takes messages and has their jobs started, or held until they are due."""
+    """A thread that takes messages and has their jobs started as slots come free, or held until they are due."""
 
     def __init__(
         self, worker: MessageWorker, starter: Starter, hold: Hold, *, slots: Slots, recorder: Recorder, stop: Stop
@@ -30,6 +34,8 @@ class Receiver:
         self._comfortable = max(1, min(LARGEST_MESSAGE, slots.total // 2))
         self._recorder = recorder
         self._stop = stop
+        self._in_hand: Message | None = None
+        self._in_hand_until = 0.0
         self._thread = Worker(self._run, name="receiver")
 
     def start(self) -> None:
@@ -51,19 +57,43 @@ class Receiver:
             else:
                 if backoff.reset():
                     log.info("server back")
+        with suppress(Unavailable):  # then their leases will run out
+            self._give_back()
 
     def _step(self) -> None:
-        if not self._starter.wait_until_admitted(_PAUSE_SECONDS):
+        if not self._has_room():
+            self._give_back()
             return
-        if self._recorder.is_full:
-            self._stop.requested.wait(_PAUSE_SECONDS)
-            return
-        if not self._slots.wait_for_room(self._comfortable, _PAUSE_SECONDS):
-            return
-        message = self._worker.receive()
+        message = self._in_hand or self._received()
+        self._in_hand = None
         if message is None:
             return
         if self._stop.requested.is_set():
-            self._starter.give_back(message, message.ids)
+            self._starter.give_back(message)
             return
-        self._hold.keep(message.queue, self._starter.start(message))
+        unstarted = self._starter.start(message)
+        self._hold.keep(message.queue, unstarted.due_in)
+        if unstarted.without_slot.ids:
+            self._in_hand = unstarted.without_slot
+
+    def _has_room(self) -> bool:
+        """Whether something can begin: soon, while there is something in hand."""
+        pause, wanted = _PAUSE_SECONDS, self._comfortable
+        if self._in_hand:
+            pause, wanted = self._in_hand_until - time.monotonic(), min(wanted, len(self._in_hand.ids))
+        if not self._starter.wait_until_admitted(max(0.0, pause)):
+            return False
+        if self._recorder.is_full:
+            self._stop.requested.wait(max(0.0, pause))
+            return False
+        return self._slots.wait_for_room(wanted, max(0.0, pause))
+
+    def _received(self) -> Message | None:
+        message = self._worker.receive()
+        self._in_hand_until = time.monotonic() + IN_HAND_SECONDS
+        return message
+
+    def _give_back(self) -> None:
+        rest, self._in_hand = self._in_hand, None
+        if rest:
+            self._starter.give_back(rest)

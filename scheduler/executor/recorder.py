@@ -1,6 +1,8 @@
-"""Outcomes into the database by group commit: whatever ended while the last write was under way goes into the next.
+"""Outcomes into the database by group commit: whatever ended since the last write began goes into the next.
 
-No timer and no batch size to tune: alone, an outcome is written at once; under load, hundreds go in one statement.
+Alone, an outcome is written at once. Under load a write begins ten milliseconds after the one before, or when there is
+enough for one: a write costs as much as dozens of outcomes in it.
+
 While PostgreSQL is away outcomes wait here, up to a bound after which the executor takes no more work.
 """
 
@@ -24,6 +26,8 @@ log = get_log("recorder")
 MAX_WAITING: Final = 10_000
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 _LARGEST_GROUP: Final = 1_000
+ENOUGH: Final = 250
+BETWEEN_WRITES_SECONDS: Final = 0.01
 
 
 class Recorder:
@@ -35,6 +39,8 @@ class Recorder:
         self._waiting: deque[Outcome] = deque()
         self._writing: list[Outcome] = []
         self._bytes = 0
+        self._wanted = 1
+        self._began = 0.0
         self._changed = threading.Condition()
         self._closing = False
         self._thread = Worker(self._run, name="recorder")
@@ -47,7 +53,8 @@ class Recorder:
         with self._changed:
             self._waiting.extend(outcomes)
             self._bytes += sum(map(_size, outcomes))
-            self._changed.notify()
+            if len(self._waiting) >= self._wanted:
+                self._changed.notify()
 
     @property
     def is_full(self) -> bool:
@@ -85,9 +92,15 @@ class Recorder:
     def _next_group(self) -> list[Outcome]:
         """What waits now, once something does; nothing only when the recorder closes and all is written."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closing)
+            self._wait_for(1, None)
+            self._wait_for(ENOUGH, self._began + BETWEEN_WRITES_SECONDS - time.monotonic())
+            self._began = time.monotonic()
             self._writing = [self._waiting.popleft() for _ in range(min(_LARGEST_GROUP, len(self._waiting)))]
             return self._writing
+
+    def _wait_for(self, wanted: int, seconds: float | None) -> None:
+        self._wanted = wanted
+        self._changed.wait_for(lambda: len(self._waiting) >= wanted or self._closing, seconds)
 
     def _write(self, group: Sequence[Outcome]) -> None:
         try:

@@ -4,7 +4,7 @@ import threading
 import time
 from typing import Final
 
-_PATIENCE_SECONDS: Final = 0.02
+_PATIENCE_SECONDS: Final = 0.005
 
 
 class Slots:

@@ -3,8 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from scheduler.domain.errors import QueueUnavailable, StoreUnavailable
+from scheduler.domain.errors import QueueUnavailable, StoreUnavailable, Unavailable
 from scheduler.domain.job import Attempt
 from scheduler.executor.slots import Slots
 from scheduler.executor.worker import Message, MessageWorker
@@ -17,6 +18,13 @@ log = get_log("starter")
 
 Admit = Callable[[Sequence[Attempt], float], threading.Event]
 """Takes attempts and the monotonic time at which their start was asked for; the event is set when they run."""
+
+
+class Unstarted(NamedTuple):
+    """What a start left over: jobs that are not due yet, with the seconds until they are, and those without a slot."""
+
+    due_in: dict[int, float]
+    without_slot: Message
 
 
 class Starter:
@@ -38,16 +46,17 @@ class Starter:
         begin should be left to others."""
         return self._admitted.wait(seconds)
 
-    def start(self, message: Message) -> dict[int, float]:
-        """Start what there is room for, and return the rest to where others find it.
-
-        Answers with those that are not due yet, and in how many seconds. Raises StoreUnavailable, QueueUnavailable.
-        """
+    def start(self, message: Message) -> Unstarted:
+        """Start what there is room for. Raises StoreUnavailable and QueueUnavailable; all is given back then."""
         room = self._slots.take(len(message.ids))
-        self.give_back(message, message.ids[room:])
-        return self._start(message, message.ids[:room]) if room else {}
+        left = Message(message.queue, message.ids[room:])
+        try:
+            return Unstarted(self._start(message, message.ids[:room]) if room else {}, left)
+        except Unavailable:
+            self.give_back(left)
+            raise
 
-    def _start(self, message: Message, ids: Sequence[int]) -> dict[int, float]:
+    def _start(self, message: Message, ids: tuple[int, ...]) -> dict[int, float]:
         asked = time.monotonic()
         attempts: list[Attempt] = []
         later: dict[int, float] = {}
@@ -59,7 +68,7 @@ class Starter:
                 if len(attempts) < len(ids):
                     later = backlog.due_later(conn, ids)
         except StoreUnavailable:
-            self.give_back(message, ids)  # one that did start is stale to whoever takes it
+            self.give_back(Message(message.queue, ids))  # one that did start is stale to whoever takes it
             raise
         finally:
             self._slots.release(len(ids) - len(attempts))
@@ -69,12 +78,12 @@ class Starter:
             log.debug("stale ids dropped", count=stale, queue=message.queue)
         return later
 
-    def give_back(self, message: Message, ids: Sequence[int]) -> None:
+    def give_back(self, message: Message) -> None:
         """Hand back what is not started here: to the queue, else to the database, else to the lease."""
-        if not ids:
+        if not message.ids:
             return
         try:
-            self._worker.put_back(message, ids)
+            self._worker.put_back(message)
         except QueueUnavailable:
             with self._database.connection() as conn:
-                transitions.give_back(conn, ids)
+                transitions.give_back(conn, message.ids)

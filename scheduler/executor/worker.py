@@ -110,10 +110,10 @@ class MessageWorker(BaseWorker):
                 return None
             return self._taken(*found) if found else None
 
-    def put_back(self, message: Message, ids: Sequence[int]) -> None:
-        """Return ids of a message that there is no room for, to the front of its queue; raises QueueUnavailable."""
+    def put_back(self, message: Message) -> None:
+        """Return what there is no room for to the front of its queue; raises QueueUnavailable."""
         with reaching_redis():
-            push_messages(self.connection, message.queue, [ids], at_front=True)
+            push_messages(self.connection, message.queue, [message.ids], at_front=True)
 
     def depart(self) -> None:
         """Sign off; raises QueueUnavailable."""

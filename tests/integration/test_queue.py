@@ -106,7 +106,7 @@ def test_what_is_put_back_is_the_next_to_come(outbox: Outbox, worker: MessageWor
     outbox.push(QUEUE, [1, 2, 3, 4])
     message = worker.receive()
     assert message is not None
-    worker.put_back(message, message.ids[1:])
+    worker.put_back(Message(QUEUE, message.ids[1:]))
     assert [each for message in received(worker, 2) for each in message.ids] == [2, 3, 4]
 
 

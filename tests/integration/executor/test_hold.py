@@ -50,9 +50,10 @@ class Executor:
 
     def take(self, *ids: int) -> dict[int, float]:
         """As if a message had come; the jobs that have to wait for their time."""
-        later = self.starter.start(Message(DEFAULT_QUEUE, ids))
-        self.hold.keep(DEFAULT_QUEUE, later)
-        return later
+        unstarted = self.starter.start(Message(DEFAULT_QUEUE, ids))
+        assert not unstarted.without_slot.ids
+        self.hold.keep(DEFAULT_QUEUE, unstarted.due_in)
+        return unstarted.due_in
 
     def ids_started(self) -> set[int]:
         return {attempt.key.job_id for attempt in self.started}

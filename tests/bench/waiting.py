@@ -27,9 +27,7 @@ def api_tasks(concurrency: int) -> Callable[[Stage, int], dict[str, Any]]:
             cluster.create_many(jobs, "api", {"url": url, "method": "GET"})
             cluster.start("picker", "executor")
             deadline = time.monotonic() + _PATIENCE_SECONDS
-            while cluster.statuses() != {
-                "completed": jobs
-            }:  # seldom: to count them costs PostgreSQL as much as to run them
+            while cluster.statuses() != {"completed": jobs}:  # seldom: counting takes PostgreSQL from them
                 assert time.monotonic() < deadline, cluster.statuses()
                 time.sleep(_POLL_SECONDS)
             ((seconds,),) = cluster.sql(

@@ -228,8 +228,11 @@ def server_version(conn: Connection) -> int:
 def fetch_all(
     conn: Connection, statement: LiteralString, parameters: dict[str, Any], *, prepare: bool = False
 ) -> list[TupleRow]:
-    """Every row of one statement. `prepare` it only where its plan cannot depend on the table's size."""
-    return conn.execute(statement, parameters, prepare=prepare or None).fetchall()
+    """Every row of one statement. `prepare` it only where its plan cannot depend on the table's size.
+
+    What is worth preparing is worth an answer in binary, too, which both sides read faster.
+    """
+    return conn.execute(statement, parameters, prepare=prepare or None, binary=prepare).fetchall()
 
 
 def fetch_one(

@@ -18,7 +18,7 @@ from scheduler.api.intake import admit_all, count_created, faults_of_tasks, wake
 from scheduler.api.problem import faults_of_validation
 from scheduler.api.resource import Resource, answer
 from scheduler.api.services import connection, nudge, services
-from scheduler.domain.errors import FieldError, InvalidInput
+from scheduler.domain.errors import Conflict, FieldError, InvalidInput
 from scheduler.domain.states import Event, JobStatus, sources
 from scheduler.store.bulk import MAX_JOBS, cancel_jobs, duplicate_jobs, retry_jobs
 
@@ -102,19 +102,18 @@ def retry_many(body: ChoiceIn) -> Response:
     )
 
 
-@bulk.post("/api/bulk/duplicate", Access.WRITE, {201: DuplicatedOut}, problems=(503,), creates=True)
+@bulk.post("/api/bulk/duplicate", Access.WRITE, {201: DuplicatedOut}, problems=(409, 503), creates=True)
 def duplicate_many(body: ChoiceIn) -> Response:
     """Create a copy of each of many jobs.
 
     As duplicating each alone, due now, and all in one transaction; but a task that its type no longer takes is copied,
     and fails when it runs. By `ids`, or by a `filter` with the names of the list. One that describes more than 10,000
-    jobs is a 422: the copies match it, too, so that nobody could go on.
+    jobs is a 409: the copies match it, too, so that nobody could go on.
     """
     with services().database.connection() as apart:  # a list brings a transaction of its own kind
         chosen = body.selected(apart, {*JobStatus})
     if chosen.has_more:
-        fault = f"It describes more than {MAX_JOBS:,} jobs, and each is copied or none: narrow it."
-        raise InvalidInput([FieldError(("filter",), fault, "too_many")])
+        raise Conflict(f"The filter describes more than {MAX_JOBS:,} jobs, and each is copied or none: narrow it.")
     with connection() as conn:
         outcome, copies = duplicate_jobs(conn, current_caller(), chosen.ids, traceparent=traceparent())
     body.tell("duplicated", outcome)

@@ -176,7 +176,10 @@ class Attempt(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Ending:
-    """What all endings of an attempt have in common. `duration_seconds` and `finished` are monotonic, this host's."""
+    """What all endings of an attempt have in common. `duration_seconds` and `finished` are monotonic, this host's.
+
+    Not frozen: that would set each field by a call, which a quick job would feel.
+    """
 
     key: AttemptKey
     duration_seconds: float

@@ -82,8 +82,8 @@ class Hold:
     def _begin(self, message: Message) -> None:
         try:
             unstarted = self._starter.start(message)
-            self._starter.give_back(unstarted.without_slot)
             self.keep(message.queue, unstarted.due_in)
+            self._starter.give_back(unstarted.without_slot)
         except Unavailable as away:
             log.warning("held jobs not started: others will", count=len(message.ids), error=str(away))
 

@@ -61,6 +61,10 @@ class Receiver:
             self._give_back()
 
     def _step(self) -> None:
+        if self._recorder.is_full:
+            self._give_back()
+            self._stop.requested.wait(_PAUSE_SECONDS)
+            return
         if not self._has_room():
             self._give_back()
             return
@@ -77,16 +81,11 @@ class Receiver:
             self._in_hand = unstarted.without_slot
 
     def _has_room(self) -> bool:
-        """Whether something can begin: soon, while there is something in hand."""
-        pause, wanted = _PAUSE_SECONDS, self._comfortable
+        """Whether something can begin soon: while the rest of a message may be kept in hand, if there is one."""
+        seconds, wanted = _PAUSE_SECONDS, self._comfortable
         if self._in_hand:
-            pause, wanted = self._in_hand_until - time.monotonic(), min(wanted, len(self._in_hand.ids))
-        if not self._starter.wait_until_admitted(max(0.0, pause)):
-            return False
-        if self._recorder.is_full:
-            self._stop.requested.wait(max(0.0, pause))
-            return False
-        return self._slots.wait_for_room(wanted, max(0.0, pause))
+            seconds, wanted = self._in_hand_until - time.monotonic(), min(wanted, len(self._in_hand.ids))
+        return seconds > 0 and self._starter.wait_until_admitted(seconds) and self._slots.wait_for_room(wanted, seconds)
 
     def _received(self) -> Message | None:
         message = self._worker.receive()

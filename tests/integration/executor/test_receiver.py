@@ -4,7 +4,7 @@
 # pyright: reportUnknownMemberType=false
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -63,20 +63,19 @@ def ids(db: Database) -> list[int]:
 
 @contextmanager
 def receiving(
-    db: Database, worker: MessageWorker, slots: Slots, *, stops_meanwhile: bool = False
+    db: Database, worker: MessageWorker, slots: Slots, stop: Stop, meanwhile: Callable[[], object] = lambda: None
 ) -> Generator[list[int]]:
-    """The half of an executor that takes messages; the jobs that it has started, in their order."""
+    """The half of an executor that takes messages; the jobs that it has started, in their order. `meanwhile` is what
+    happens while it starts some."""
     started: list[int] = []
 
     def admit(attempts: Sequence[Attempt], _asked: float) -> threading.Event:
+        meanwhile()
         started.extend(sorted(attempt.key.job_id for attempt in attempts))
-        if stops_meanwhile:
-            stop.request()
         admitted = threading.Event()
         admitted.set()
         return admitted
 
-    stop = Stop()
     starter = Starter(worker, db, slots, admit, lease_seconds=LEASE)
     recorder = Recorder(db, lambda _recorded: None)
     receiver = Receiver(worker, starter, Hold(starter, stop), slots=slots, recorder=recorder, stop=stop)
@@ -93,7 +92,7 @@ def test_the_rest_of_a_message_starts_as_slots_come_free(
 ) -> None:
     monkeypatch.setattr("scheduler.executor.receiver.IN_HAND_SECONDS", 60.0)
     slots = Slots(SLOTS)
-    with receiving(db, worker, slots) as started:
+    with receiving(db, worker, slots, Stop()) as started:
         push_messages(client, DEFAULT_QUEUE, [ids])
         eventually(lambda: started == ids[:SLOTS])
         slots.release(1)
@@ -107,16 +106,28 @@ def test_the_rest_of_a_message_starts_as_slots_come_free(
 def test_the_rest_of_a_message_that_finds_no_slot_soon_goes_to_others(
     db: Database, worker: NotedWorker, client: "redis.Redis", ids: list[int]
 ) -> None:
-    with receiving(db, worker, Slots(SLOTS)) as started:
+    with receiving(db, worker, Slots(SLOTS), Stop()) as started:
         push_messages(client, DEFAULT_QUEUE, [ids])
         eventually(lambda: worker.returned == ids[SLOTS:])
     assert started == ids[:SLOTS]
 
 
+def test_the_rest_of_a_message_is_kept_no_longer_though_slots_come_free(
+    db: Database, worker: NotedWorker, client: "redis.Redis", ids: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.executor.receiver.IN_HAND_SECONDS", 0.0)
+    slots = Slots(SLOTS)
+    with receiving(db, worker, slots, Stop(), meanwhile=lambda: slots.release(2)) as started:
+        push_messages(client, DEFAULT_QUEUE, [ids])
+        eventually(lambda: started == ids)
+    assert worker.returned == ids[SLOTS:]
+
+
 def test_the_rest_of_a_message_is_handed_on_when_the_executor_stops(
     db: Database, worker: NotedWorker, client: "redis.Redis", ids: list[int]
 ) -> None:
-    with receiving(db, worker, Slots(SLOTS), stops_meanwhile=True) as started:
+    stop = Stop()
+    with receiving(db, worker, Slots(SLOTS), stop, meanwhile=stop.request) as started:
         push_messages(client, DEFAULT_QUEUE, [ids])
         eventually(lambda: started == ids[:SLOTS])
     assert worker.returned == ids[SLOTS:]

@@ -27,8 +27,11 @@ def outcomes(db: Database) -> list[Completed]:
 
 
 @pytest.fixture
-def groups(db: Database, monkeypatch: pytest.MonkeyPatch) -> Generator[tuple[list[int], Callable[..., None]]]:
-    """The sizes of the groups that were written, and the way to add outcomes; nothing is written so soon again."""
+def after_one(
+    db: Database, outcomes: list[Completed], monkeypatch: pytest.MonkeyPatch
+) -> Generator[tuple[list[int], Callable[[Sequence[Outcome]], None]]]:
+    """The sizes of the groups that were written, and the way to add outcomes. One alone was written at once; nothing is
+    written so soon again."""
     monkeypatch.setattr("scheduler.executor.recorder.BETWEEN_WRITES_SECONDS", PAUSE)
     sizes: list[int] = []
 
@@ -37,16 +40,16 @@ def groups(db: Database, monkeypatch: pytest.MonkeyPatch) -> Generator[tuple[lis
 
     recorder = Recorder(db, recorded)
     recorder.start()
+    recorder.add(outcomes[:1])
+    eventually(lambda: sizes == [1], PAUSE / 2)
     yield sizes, recorder.add
     assert recorder.close(10) == 0
 
 
-def test_one_alone_is_written_at_once_and_what_ends_soon_after_it_together(
-    outcomes: list[Completed], groups: tuple[list[int], Callable[..., None]]
+def test_what_ends_soon_after_a_write_is_written_together(
+    outcomes: list[Completed], after_one: tuple[list[int], Callable[[Sequence[Outcome]], None]]
 ) -> None:
-    sizes, add = groups
-    add(outcomes[:1])
-    eventually(lambda: sizes == [1], PAUSE / 2)
+    sizes, add = after_one
     add(outcomes[1:2])
     until = time.monotonic() + PAUSE / 6
     eventually(lambda: time.monotonic() > until)
@@ -56,10 +59,8 @@ def test_one_alone_is_written_at_once_and_what_ends_soon_after_it_together(
 
 
 def test_enough_for_a_write_waits_for_no_more(
-    outcomes: list[Completed], groups: tuple[list[int], Callable[..., None]]
+    outcomes: list[Completed], after_one: tuple[list[int], Callable[[Sequence[Outcome]], None]]
 ) -> None:
-    sizes, add = groups
-    add(outcomes[:1])
-    eventually(lambda: sizes == [1], PAUSE / 2)
+    sizes, add = after_one
     add(outcomes[1:])
     eventually(lambda: sizes == [1, ENOUGH + 2], PAUSE / 2)

@@ -203,7 +203,7 @@ def test_endings_in_a_small_table_are_not_sought_among_all_its_jobs(
     """Running jobs are rare to the planner, who would find them by reading all, and compare each with each outcome."""
     with fresh_database(servers) as url:
         with psycopg.connect(url, autocommit=True) as conn:
-            conn.execute(known)
+            conn.execute(known)  # before, so that nobody analyzes it; and after, so that it is analyzed
             conn.execute("INSERT INTO jobs (task_type, task_data) SELECT 'note', '{}' FROM generate_series(1, 5000)")
             conn.execute(known)
             ids = claimed(conn, limit=HELD)

@@ -2,10 +2,17 @@
 
 import logging
 import sys
+from types import ModuleType
 from typing import Any, Final, cast
 
 import orjson
-import structlog
+
+# structlog would load rich, for tracebacks that we never print: 3 MB of each daemon. The command line loads it itself.
+_rich = sys.modules.setdefault("rich", cast("ModuleType", None))
+import structlog  # noqa: E402
+
+if cast("ModuleType | None", _rich) is None:
+    del sys.modules["rich"]
 
 Log = structlog.typing.FilteringBoundLogger
 

@@ -4,13 +4,16 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Final, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Final, Literal
 
 import orjson
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from scheduler.domain.states import JobStatus
 from scheduler.domain.summary import JobsSummary
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 Format = Literal["csv", "html", "json"]
 
@@ -25,14 +28,6 @@ _COLOURS: Final = {
     JobStatus.CANCELLED: "#8a94a3",
 }
 _MOST_TYPES: Final = 20
-
-_PAGES: Final = Environment(
-    loader=PackageLoader("scheduler.tasks.reports", "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 def render(summary: JobsSummary, form: Format) -> str:
@@ -76,12 +71,29 @@ def _as_html(summary: JobsSummary) -> str:
     """No script and nothing from elsewhere: the page is whole wherever it is opened."""
     busiest = max((moment.completed + moment.failed for moment in summary.performance.timeline), default=0)
     types = sorted(summary.task_types.items(), key=lambda each: -each[1])
-    return _PAGES.get_template("jobs_summary.html").render(
-        summary=summary,
-        recent=summary.performance,
-        total=sum(summary.status_counts.values()),
-        busiest=busiest,
-        types=types[:_MOST_TYPES],
-        more_types=len(types[_MOST_TYPES:]),
-        colours=_COLOURS,
+    return (
+        _pages()
+        .get_template("jobs_summary.html")
+        .render(
+            summary=summary,
+            recent=summary.performance,
+            total=sum(summary.status_counts.values()),
+            busiest=busiest,
+            types=types[:_MOST_TYPES],
+            more_types=len(types[_MOST_TYPES:]),
+            colours=_COLOURS,
+        )
+    )
+
+
+@cache
+def _pages() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # not for executors that never make a page
+
+    return Environment(
+        loader=PackageLoader("scheduler.tasks.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )

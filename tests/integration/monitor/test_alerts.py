@@ -13,7 +13,8 @@ from typing import Any, cast
 import pytest
 
 from scheduler.domain.alert import Condition
-from scheduler.monitor.tell import Tell, email, webhook
+from scheduler.monitor.channels import email, webhook
+from scheduler.monitor.tell import Tell
 from scheduler.monitor.watch import FEWEST_ATTEMPTS, Limits, Watch
 from scheduler.queue import Listener, Signals
 from scheduler.store.connection import Database

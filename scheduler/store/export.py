@@ -87,11 +87,13 @@ def export_jobs(conn: Connection, caller: Caller, wanted: JobFilter) -> Generato
     listing = Listing.of(caller, wanted, PageRequest())
     with conn.transaction():
         conn.execute("SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
-        resting = listing.statement(_GATHERED)
         if count_list(conn, caller, wanted).jobs > MANY:
             conn.execute("SET LOCAL enable_sort = off")
             each = [listing.statement(_IN_ORDER, status=sql.Literal(status)) for status in listing.resting]
             resting = sql.Composed(each)
+        else:
+            listing = listing.by_index(conn)
+            resting = listing.statement(_GATHERED)
         statement = listing.statement(_COPY, cells=_CELLS, resting=resting)
         yield from _chunks(conn, statement, listing.parameters())
 

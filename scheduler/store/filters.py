@@ -8,6 +8,7 @@ from psycopg import sql
 
 from scheduler.domain.caller import Caller
 from scheduler.domain.listing import ExecutionFilter, JobFilter
+from scheduler.store.trigrams import pattern
 
 OWNED: Final = "(%(sees_all)s OR owner_id = %(owner_id)s)"
 """The caller may see the row. Part of the statement itself, so that no read can forget it."""
@@ -22,6 +23,8 @@ _FRAGMENTS: Final = {
     "statuses": sql.SQL("status = ANY (%(statuses)s::job_status[])"),
     "task_type": sql.SQL("task_type = %(task_type)s"),
     "search": sql.SQL(f"{_TEXT} ILIKE %(search)s"),
+    # What the index shall not look up, too, is another expression to it.
+    "search_by_index": sql.SQL(f"({_TEXT} ILIKE %(search_by_index)s AND ({_TEXT} || '') ILIKE %(search)s)"),
     "search_in_json": sql.SQL(f"({_TEXT} ILIKE %(search)s OR {_TEXT} ILIKE %(search_in_json)s)"),
     "scheduled_from": sql.SQL("scheduled_at >= %(scheduled_from)s"),
     "scheduled_before": sql.SQL("scheduled_at < %(scheduled_before)s"),
@@ -53,6 +56,13 @@ class Conditions:
     def without(self, *names: str) -> "Conditions":
         return Conditions({name: each for name, each in self.fragments.items() if name not in names}, self.parameters)
 
+    def looking_up(self, wider: str) -> "Conditions":
+        """The same, with the index of trigrams asked for this pattern, which whatever matches `search` meets."""
+        if wider == self.parameters["search"]:
+            return self
+        fragments = {**self.fragments, "search": _FRAGMENTS["search_by_index"]}
+        return Conditions(fragments, {**self.parameters, "search_by_index": wider})
+
     def __add__(self, others: "Conditions") -> "Conditions":
         return Conditions({**self.fragments, **others.fragments}, self.parameters)
 
@@ -81,9 +91,9 @@ def conditions(caller: Caller, wanted: JobFilter) -> Conditions:
     parameters = {name: value for name, value in asked.items() if value is not None}
     fragments = {name: _FRAGMENTS[name] for name in ("owner", *parameters)}
     if wanted.search is not None:
-        spelling = "search" if _in_json(wanted.search) == wanted.search else "search_in_json"
+        spelling = "search" if is_plain(wanted.search) else "search_in_json"
         fragments["search"] = _FRAGMENTS[spelling]
-        parameters |= {"search": _pattern(wanted.search), "search_in_json": _pattern(_in_json(wanted.search))}
+        parameters |= {"search": pattern(wanted.search), "search_in_json": pattern(_in_json(wanted.search))}
     return Conditions(fragments, {**parameters, **ownership(caller)})
 
 
@@ -99,12 +109,11 @@ def execution_conditions(caller: Caller, wanted: ExecutionFilter) -> tuple[list[
     return [_OWNED_JOB, *fragments], {**parameters, **ownership(caller)}
 
 
+def is_plain(search: str) -> bool:
+    """Whether it stands inside JSON text as it is."""
+    return _in_json(search) == search
+
+
 def _in_json(text: str) -> str:
     """`text` as it stands inside JSON text, where quotes and line breaks are escaped."""
     return json.dumps(text, ensure_ascii=False)[1:-1]
-
-
-def _pattern(text: str) -> str:
-    """A LIKE pattern that finds `text` as it is."""
-    literally = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return f"%{literally}%"

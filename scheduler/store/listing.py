@@ -1,7 +1,7 @@
 """A list of jobs as SQL: its order, its conditions, and which of them an index covers. See docs/adr/0012."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, LiteralString
 
@@ -10,7 +10,9 @@ from psycopg import sql
 from scheduler.domain.caller import Caller
 from scheduler.domain.listing import MAX_ID, JobFilter, PageRequest
 from scheduler.domain.states import LIVE, JobStatus
-from scheduler.store.filters import Conditions, conditions
+from scheduler.store.connection import Connection
+from scheduler.store.filters import Conditions, conditions, is_plain
+from scheduler.store.trigrams import telling_pattern
 
 _KEY_TYPES: Final[dict[str, LiteralString]] = {
     "id": "bigint",
@@ -52,6 +54,7 @@ class Listing:
     """A list as SQL: all conditions, those that the index of its order covers (`lane`), and those it does not."""
 
     request: PageRequest
+    search: str | None
     all: Conditions
     lane: Conditions
     remainder: Conditions
@@ -70,6 +73,7 @@ class Listing:
         lane = in_range or [name for name in _LANES[request.sort.column] if name in narrowing.fragments][:1]
         return cls(
             request=request,
+            search=wanted.search,
             all=asked,
             lane=narrowing.only(*lane),
             remainder=narrowing.without(*lane),
@@ -77,6 +81,13 @@ class Listing:
             is_indexed=wanted.search is None or _TRIGRAM.search(wanted.search) is not None,
             is_by_day=bool(in_range) and request.sort.column != "scheduled_at",
         )
+
+    def by_index(self, conn: Connection) -> "Listing":
+        """The same, for a statement that finds its matches by the indexes of the filters."""
+        if self.search is None or not is_plain(self.search):
+            return self
+        wider = telling_pattern(conn, self.search)
+        return replace(self, all=self.all.looking_up(wider), remainder=self.remainder.looking_up(wider))
 
     @property
     def rows(self) -> int:

@@ -71,11 +71,12 @@ def list_ids(conn: Connection, caller: Caller, wanted: JobFilter, *, limit: int)
 
 @contextmanager
 def _one_view(conn: Connection) -> Generator[None]:
-    """Statements that see one state of the database, and read no table from end to end."""
+    """Statements that see one state of the database, and neither read a table from end to end nor sort what an index
+    has in order: a long walk would else be a sort of all jobs in a status."""
     with conn.transaction():
         conn.execute(
             "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-            "SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
+            "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL jit = off"
         )
         yield
 
@@ -91,7 +92,7 @@ def _places(conn: Connection, listing: Listing) -> tuple[list[Place], Place | No
         places |= found
         patience -= len(lanes) * stretch
         lanes = _lagging(listing, places, ends)
-        stretch *= 4
+        stretch = int(min(4 * stretch, 1 + max(0, patience) / max(1, len(lanes))))
     if lanes and not listing.is_indexed:
         horizon = listing.ordered({lane.after for lane in lanes})[0]
         seen = {place for place in places if not listing.is_after(place, horizon)}
@@ -113,9 +114,11 @@ def _patience(conn: Connection, listing: Listing) -> float:
     """How many rows that may not match to walk before all matches are gathered."""
     if not listing.remainder.fragments:
         return inf
-    if "search" in listing.remainder.fragments:  # of which the planner knows little
+    if not listing.is_indexed:
         return NEAR
     expected = estimate_matches(conn, listing)
+    if listing.search is not None:  # the planner knows what is frequent, and little of what is rare
+        return max(NEAR, expected // 4)
     return expected // 4 if expected > MANY else min(NEAR, expected // 4)
 
 
@@ -215,6 +218,7 @@ _JOBS: Final = f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = ANY (%(ids)s)"
 
 def _gather(conn: Connection, listing: Listing, statuses: Sequence[str]) -> tuple[int, set[Place]]:
     """How many matches there are among jobs at rest in these statuses, and the first of them from the page on."""
+    listing = listing.by_index(conn)
     rows = conn.execute(listing.statement(_GATHER), listing.parameters(resting=list(statuses))).fetchall()
     return rows[0][0], {Place(key, job_id) for _, job_id, key in rows if job_id is not None}
 

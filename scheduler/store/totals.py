@@ -1,6 +1,7 @@
 """How many jobs a list has: exactly where that is cheap to know, and else about."""
 
 from dataclasses import dataclass, replace
+from math import sqrt
 from typing import Any, Final
 
 from psycopg import sql
@@ -13,6 +14,8 @@ from scheduler.store.listing import Listing
 
 SAMPLE: Final = 300
 """Rows at each end of a status by which a list judges how many match, when that is not cheap to count."""
+_DOUBT: Final = 3.0
+"""By so many standard errors may a sample be wrong, and hardly ever by more. That of a count is its square root."""
 
 _COUNT_UNSETTLED: Final = sql.SQL("""
     WITH live AS MATERIALIZED (SELECT FROM jobs WHERE lease_until IS NOT NULL AND {all})
@@ -87,17 +90,19 @@ def _with_sampled(conn: Connection, listing: Listing, moving: Total) -> Total:
     sampled = conn.execute(listing.statement(_SAMPLE), listing.parameters(sample=SAMPLE)).fetchall()
     whole = {status for status, is_first, rows, _ in sampled if is_first and rows < SAMPLE}
     counted = sum(matching for status, is_first, _, matching in sampled if is_first and status in whole)
-    shares = dict[str, float]()
+    shares, seen = dict[str, float](), dict[str, int]()
     for status, _, rows, matching in sampled:
         if status not in whole:
             shares[status] = shares.get(status, 0.0) + matching / rows / 2
+            seen[status] = seen.get(status, 0) + matching
     if not shares:
         return moving.with_rest(counted)
-    expected = sum(
-        round(share * _estimate(conn, listing, _ESTIMATE, resting=[status])) for status, share in shares.items()
-    )
-    if expected > 2 * EXACT_COUNT or not listing.is_indexed:
-        return replace(moving.with_rest(counted + expected), is_estimate=True)
+    expected = {
+        status: share * _estimate(conn, listing, _ESTIMATE, resting=[status]) for status, share in shares.items()
+    }
+    at_least = sum(jobs / (1 + _DOUBT / sqrt(seen[status])) for status, jobs in expected.items() if seen[status])
+    if at_least > EXACT_COUNT or not listing.is_indexed:
+        return replace(moving.with_rest(counted + round(sum(expected.values()))), is_estimate=True)
     return few
 
 

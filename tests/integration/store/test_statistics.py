@@ -12,6 +12,7 @@ from scheduler.domain.statistics import Performance, bucket_ms
 from scheduler.store.connection import Connection
 from scheduler.store.rollup import forget_slots, roll_up
 from scheduler.store.statistics import recent_performance
+from tests.eventually import eventually
 from tests.integration.store.lives import led_to
 
 RECORD = """
@@ -50,10 +51,15 @@ def record(
 
 
 def added_up(conn: Connection, batch: int = 1000) -> None:
-    """Until nothing is left: the first call looks how far it may go."""
-    for _ in range(3):
+    """Until nothing is left, which waits for every transaction that is open meanwhile: those of other tests, too."""
+
+    def nothing_is_left() -> bool:
         while roll_up(conn, batch=batch):
             pass
+        row = conn.execute("SELECT through = (SELECT max(id) FROM executions) FROM rollup").fetchone()
+        return row == (True,)
+
+    eventually(nothing_is_left, 60)
 
 
 def read(conn: Connection, hours: int = 24, caller: Caller = OPERATOR) -> Performance:
@@ -78,7 +84,7 @@ def test_the_same_whether_added_up_or_not(conn: Connection) -> None:
         )
     before = read(conn)
     roll_up(conn)
-    assert roll_up(conn, batch=70)
+    assert eventually(lambda: roll_up(conn, batch=70), 60)
     between = read(conn)
     added_up(conn, batch=30)
     assert conn.execute("SELECT through FROM rollup").fetchone() == (200,)
@@ -110,7 +116,8 @@ def test_a_late_commit_is_waited_for(conn: Connection, database_url: str) -> Non
     with psycopg.connect(database_url) as late:
         late.execute(RECORD, {"status": "completed", "age": timedelta(), "wait_ms": 1, "duration_ms": 1, "owner": 0})
         record(conn)
-        added_up(conn)
+        for _ in range(3):
+            assert not roll_up(conn)
         assert conn.execute("SELECT through FROM rollup").fetchone() == (0,)
         late.commit()
     added_up(conn)

@@ -34,7 +34,8 @@ _FIRST_STRETCH: Final = 1_000
 def list_jobs(conn: Connection, caller: Caller, wanted: JobFilter, request: PageRequest) -> Page[Job]:
     """A page of the jobs that `wanted` describes, among those that the caller may see.
 
-    A `search` without three letters in a row has no index: where it is rare, pages may be short before the last.
+    A `search` without three letters in a row has no index: where it is rare among more than EXACT_COUNT jobs, pages
+    may be short before the last.
     """
     listing = Listing.of(caller, wanted, request)
     with _one_view(conn):

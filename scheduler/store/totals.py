@@ -85,6 +85,8 @@ def _order_to_count_in(wanted: JobFilter) -> Sort:
 def _with_sampled(conn: Connection, listing: Listing, moving: Total) -> Total:
     """The total with jobs at rest of which only a look at each tells whether it matches."""
     few = replace(moving, lacks_rest=True)
+    if not listing.is_indexed and _row(conn, listing, _COUNT_LANE, bound=EXACT_COUNT + 1) <= (EXACT_COUNT,):
+        return few  # of the jobs to look at, so of those that match
     if "search" not in listing.remainder.fragments and estimate_matches(conn, listing) <= EXACT_COUNT:
         return few
     sampled = conn.execute(listing.statement(_SAMPLE), listing.parameters(sample=SAMPLE)).fetchall()

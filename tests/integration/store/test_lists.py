@@ -135,9 +135,17 @@ def walk(conn: Connection, caller: Caller, wanted: JobFilter, request: PageReque
     limit=st.sampled_from([1, 7, 200]),
     caller=st.sampled_from([OPERATOR, OPERATOR, Caller(owner_id=1)]),
     near=st.sampled_from([1, 20, 4000]),
+    exact=st.sampled_from([EXACT_COUNT, EXACT_COUNT, 0]),
 )
 def test_a_list_is_what_a_plain_filter_finds(
-    crowd: Connection, jobs: Everything, wanted: JobFilter, sort: Sort, limit: int, caller: Caller, near: int
+    crowd: Connection,
+    jobs: Everything,
+    wanted: JobFilter,
+    sort: Sort,
+    limit: int,
+    caller: Caller,
+    near: int,
+    exact: int,
 ) -> None:
     def expected_matches(_conn: Connection, _listing: object) -> int:
         return 4 * near
@@ -150,13 +158,23 @@ def test_a_list_is_what_a_plain_filter_finds(
         patch.setattr(lists, "NEAR", near)
         patch.setattr(lists, "estimate_matches", expected_matches)
         patch.setattr(totals, "SAMPLE", near)
+        patch.setattr(totals, "EXACT_COUNT", exact)
         pages = list(walk(crowd, caller, wanted, request))
         second = list_jobs(crowd, caller, wanted, replace(request, page=2))
     assert [job_id for page in pages for job_id in page] == expected
-    if wanted.search not in UNINDEXED:  # what no index finds may come in short pages, and be estimated
+    if exact or wanted.search not in UNINDEXED:  # what no index finds may come in short pages, where there are many
         assert all(len(page) == request.limit for page in pages[:-1])
         assert [job.id for job in second.items] == expected[request.limit : 2 * request.limit]
+    if exact:
         assert (second.total, second.total_is_estimate) == (len(expected), False)
+
+
+def test_what_no_index_finds_is_counted_exactly_among_few_jobs(conn: Connection) -> None:
+    """Nor is anything known of them, since nobody has analyzed the table."""
+    conn.execute(INSERT.encode(), {"jobs": 2_000})
+    (expected,) = conn.execute("SELECT count(*) FROM jobs WHERE task_data->>'to' LIKE '%@%'").fetchall()[0]
+    page = list_jobs(conn, OPERATOR, JobFilter(search="@"), PageRequest(limit=2))
+    assert (page.total, page.total_is_estimate, len(page.items)) == (expected, False, 2)
 
 
 @settings(max_examples=100, deadline=None, database=None)

@@ -1,3 +1,3 @@
 -- migrate: no-transaction
--- jobs_of_schedules has all that it had.
-DROP INDEX CONCURRENTLY jobs_by_schedule;
+-- jobs_of_schedules has all that it had. It may be gone: a drop goes on when whoever asked for it was killed.
+DROP INDEX CONCURRENTLY IF EXISTS jobs_by_schedule;

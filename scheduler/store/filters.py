@@ -23,7 +23,7 @@ _FRAGMENTS: Final = {
     "statuses": sql.SQL("status = ANY (%(statuses)s::job_status[])"),
     "task_type": sql.SQL("task_type = %(task_type)s"),
     "search": sql.SQL(f"{_TEXT} ILIKE %(search)s"),
-    # What the index shall not look up, too, is another expression to it.
+    # `|| ''` keeps the whole search from the index, which would else look up the common trigrams after all.
     "search_by_index": sql.SQL(f"({_TEXT} ILIKE %(search_by_index)s AND ({_TEXT} || '') ILIKE %(search)s)"),
     "search_in_json": sql.SQL(f"({_TEXT} ILIKE %(search)s OR {_TEXT} ILIKE %(search_in_json)s)"),
     "scheduled_from": sql.SQL("scheduled_at >= %(scheduled_from)s"),

@@ -45,7 +45,7 @@ def list_jobs(conn: Connection, caller: Caller, wanted: JobFilter, request: Page
             total = total.with_rest(settled)
             places, next_place = _page(listing, gathered | _unsettled(conn, listing))
         else:
-            places, next_place = _places(conn, listing)
+            places, next_place = _places(conn, listing, total.jobs)
         jobs = _jobs(conn, [place.id for place in places])
     return Page(
         items=jobs,
@@ -63,7 +63,7 @@ def list_ids(conn: Connection, caller: Caller, wanted: JobFilter, *, limit: int)
     ids: list[int] = []
     with _one_view(conn):
         while True:
-            places, after = _places(conn, Listing.of(caller, wanted, request))
+            places, after = _places(conn, Listing.of(caller, wanted, request), 0)
             ids += [place.id for place in places]
             if after is None or len(ids) >= limit:
                 return ids[:limit]
@@ -82,10 +82,13 @@ def _one_view(conn: Connection) -> Generator[None]:
         yield
 
 
-def _places(conn: Connection, listing: Listing) -> tuple[list[Place], Place | None]:
-    """The places of the page's jobs, in order, and the place after which the next page begins, if there is one."""
+def _places(conn: Connection, listing: Listing, total: int) -> tuple[list[Place], Place | None]:
+    """The places of the page's jobs, in order, and the place after which the next page begins, if there is one.
+
+    `total` is about how many the list has, as far as that is known.
+    """
     places = _unsettled(conn, listing)
-    patience = _patience(conn, listing)
+    patience = _patience(conn, listing, total)
     lanes = _lanes(conn, listing)
     stretch = min(listing.rows, 1 + _FIRST_STRETCH // max(1, len(lanes)))
     while lanes and patience > 0:
@@ -111,15 +114,15 @@ def _page(listing: Listing, places: set[Place]) -> tuple[list[Place], Place | No
     return page[:limit], page[limit - 1] if len(page) > limit else None
 
 
-def _patience(conn: Connection, listing: Listing) -> float:
+def _patience(conn: Connection, listing: Listing, total: int) -> float:
     """How many rows that may not match to walk before all matches are gathered."""
     if not listing.remainder.fragments:
         return inf
     if not listing.is_indexed:
         return NEAR
+    if listing.search is not None:  # of which the planner may know nothing, and the total comes from a look
+        return max(NEAR, min(total, MANY) // 4)
     expected = estimate_matches(conn, listing)
-    if listing.search is not None:  # the planner knows what is frequent, and little of what is rare
-        return max(NEAR, expected // 4)
     return expected // 4 if expected > MANY else min(NEAR, expected // 4)
 
 
@@ -161,15 +164,16 @@ _DAYS: Final = sql.SQL(f"""
         SELECT day FROM days WHERE day <= %(last_day)s::date) AS each""")
 
 _WALK: Final = sql.SQL("""
-    SELECT lane.number - 1, id, key, coalesce(matches, false), is_last
+    SELECT lane.number - 1, id, key, coalesce(matches, false), is_last  -- a lane that fills the page need not go on
     FROM unnest(%(statuses)s::job_status[], %(days)s::date[], %(keys)s::{key_type}[], %(ids)s::bigint[])
          WITH ORDINALITY AS lane(status, day, after_key, after_id, number)
     CROSS JOIN LATERAL (
-        SELECT settled_id AS id, {settled_key} AS key, {to_judge} AS matches,
-               row_number() OVER (ORDER BY {settled_order}) = %(stretch)s AS is_last
-        FROM jobs WHERE settled_as = lane.status AND {to_walk} AND {lane_beyond}
-        ORDER BY {settled_order} LIMIT %(stretch)s) AS walk
-    WHERE matches OR is_last""")
+        SELECT * FROM (
+            SELECT settled_id AS id, {settled_key} AS key, {to_judge} AS matches,
+                   row_number() OVER (ORDER BY {settled_order}) = %(stretch)s AS is_last
+            FROM jobs WHERE settled_as = lane.status AND {to_walk} AND {lane_beyond}
+            ORDER BY {settled_order} LIMIT %(stretch)s) AS stretch
+        WHERE matches OR is_last LIMIT %(rows)s) AS walk""")
 
 
 def _lanes(conn: Connection, listing: Listing) -> list[_Lane]:

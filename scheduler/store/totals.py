@@ -15,7 +15,9 @@ from scheduler.store.listing import Listing
 SAMPLE: Final = 300
 """Rows at each end of a status by which a list judges how many match, when that is not cheap to count."""
 _DOUBT: Final = 3.0
-"""By so many standard errors may a sample be wrong, and hardly ever by more. That of a count is its square root."""
+"""By so many standard errors may a sample be wrong, and hardly ever by more. That of a count is its square root.
+
+What the planner takes a lane for may be wrong besides, so few rows are never estimated."""
 
 _COUNT_UNSETTLED: Final = sql.SQL("""
     WITH live AS MATERIALIZED (SELECT FROM jobs WHERE lease_until IS NOT NULL AND {all})
@@ -85,8 +87,6 @@ def _order_to_count_in(wanted: JobFilter) -> Sort:
 def _with_sampled(conn: Connection, listing: Listing, moving: Total) -> Total:
     """The total with jobs at rest of which only a look at each tells whether it matches."""
     few = replace(moving, lacks_rest=True)
-    if not listing.is_indexed and _row(conn, listing, _COUNT_LANE, bound=EXACT_COUNT + 1) <= (EXACT_COUNT,):
-        return few  # of the jobs to look at, so of those that match
     if "search" not in listing.remainder.fragments and estimate_matches(conn, listing) <= EXACT_COUNT:
         return few
     sampled = conn.execute(listing.statement(_SAMPLE), listing.parameters(sample=SAMPLE)).fetchall()
@@ -104,6 +104,9 @@ def _with_sampled(conn: Connection, listing: Listing, moving: Total) -> Total:
     }
     at_least = sum(jobs / (1 + _DOUBT / sqrt(seen[status])) for status, jobs in expected.items() if seen[status])
     if at_least > EXACT_COUNT or not listing.is_indexed:
+        (rows,) = _row(conn, listing, _COUNT_LANE, bound=2 * EXACT_COUNT + 1)
+        if rows <= 2 * EXACT_COUNT:  # all that may match: no estimate of the planner's is needed for so few
+            return few
         return replace(moving.with_rest(counted + round(sum(expected.values()))), is_estimate=True)
     return few
 

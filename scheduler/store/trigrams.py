@@ -12,10 +12,13 @@ from typing import Final
 
 from scheduler.store.connection import Connection, fetch_all
 
-COMMON: Final = 0.05
-"""A trigram in more than this share of all texts does not tell them apart."""
+COMMON: Final = 0.5
+"""A trigram in more than this share of all texts does not tell them apart.
+
+Several that a tenth have do together: three digits each, where texts are full of numbers."""
 
 _WORDS: Final = re.compile("([0-9A-Za-z]+)")
+_WILDCARDS: Final = re.compile(r"(?<!\\)%+")
 
 _COMMON_OF: Final = """
     WITH known AS MATERIALIZED (
@@ -50,7 +53,11 @@ def pattern(search: str) -> str:
 
 
 def _common_of(conn: Connection, trigrams: set[str]) -> set[str]:
-    """Those that many texts have, by the sample that ANALYZE took of them; none before it did."""
+    """Those that many texts have, by the sample that ANALYZE took of them.
+
+    None before it did, where texts are longer than the kilobyte that it looks at, and where the account is not the
+    owner of the table.
+    """
     parameters = {"trigrams": sorted(trigrams), "common": COMMON}
     return {trigram for (trigram,) in fetch_all(conn, _COMMON_OF, parameters, prepare=True)}
 
@@ -63,7 +70,8 @@ def _pattern_of(pieces: list[str], common: set[str]) -> str:
     separators = ["" if tells[n] and tells[n + 1] else _literally(each) for n, each in enumerate(pieces[::2])]
     words = [f"%{part}%" if part else word for part, word in zip(parts, pieces[1::2], strict=True)]
     following = zip(words, separators[1:], strict=True)
-    return "".join(["%", separators[0], *(piece for pair in following for piece in pair), "%"])
+    whole = "".join(["%", separators[0], *(piece for pair in following for piece in pair), "%"])
+    return _WILDCARDS.sub("%", whole)
 
 
 def _telling_part(word: str, common: set[str]) -> str:

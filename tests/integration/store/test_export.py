@@ -23,6 +23,7 @@ OLDEST = 100
 @pytest.fixture(scope="module")
 def wide(servers: Servers) -> Generator[Connection]:
     with fresh_database(servers) as url, psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("SET synchronous_commit = on")  # until it is on the disk, VACUUM takes no row for visible to all
         conn.execute(
             """
             INSERT INTO jobs (description, task_type, task_data, queue, status, attempt, run, picked_at, started_at,

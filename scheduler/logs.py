@@ -8,11 +8,12 @@ from typing import Any, Final, cast
 import orjson
 
 # structlog would load rich, for tracebacks that we never print: 3 MB of each daemon. The command line loads it itself.
-_rich = sys.modules.setdefault("rich", cast("ModuleType", None))
+_loaded = cast("dict[str, ModuleType | None]", sys.modules)
+_rich = _loaded.setdefault("rich", None)
 import structlog  # noqa: E402
 
-if cast("ModuleType | None", _rich) is None:
-    del sys.modules["rich"]
+if _rich is None:
+    del _loaded["rich"]
 
 Log = structlog.typing.FilteringBoundLogger
 

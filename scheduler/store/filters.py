@@ -8,7 +8,7 @@ from psycopg import sql
 
 from scheduler.domain.caller import Caller
 from scheduler.domain.listing import ExecutionFilter, JobFilter
-from scheduler.store.trigrams import pattern
+from scheduler.store.trigrams import whole_pattern
 
 OWNED: Final = "(%(sees_all)s OR owner_id = %(owner_id)s)"
 """The caller may see the row. Part of the statement itself, so that no read can forget it."""
@@ -93,7 +93,10 @@ def conditions(caller: Caller, wanted: JobFilter) -> Conditions:
     if wanted.search is not None:
         spelling = "search" if is_plain(wanted.search) else "search_in_json"
         fragments["search"] = _FRAGMENTS[spelling]
-        parameters |= {"search": pattern(wanted.search), "search_in_json": pattern(_in_json(wanted.search))}
+        parameters |= {
+            "search": whole_pattern(wanted.search),
+            "search_in_json": whole_pattern(_in_json(wanted.search)),
+        }
     return Conditions(fragments, {**parameters, **ownership(caller)})
 
 

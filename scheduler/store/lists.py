@@ -173,7 +173,7 @@ _WALK: Final = sql.SQL("""
                    row_number() OVER (ORDER BY {settled_order}) = %(stretch)s AS is_last
             FROM jobs WHERE settled_as = lane.status AND {to_walk} AND {lane_beyond}
             ORDER BY {settled_order} LIMIT %(stretch)s) AS stretch
-        WHERE matches OR is_last LIMIT %(rows)s) AS walk""")
+        WHERE matches OR is_last ORDER BY {found_order} LIMIT %(rows)s) AS walk""")
 
 
 def _lanes(conn: Connection, listing: Listing) -> list[_Lane]:

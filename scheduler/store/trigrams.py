@@ -1,9 +1,9 @@
 """What of a search to look up in the index of trigrams: what tells texts apart.
 
 The index has, for each trigram, the list of all jobs whose text has it, and goes through the lists of all trigrams of a
-search together. One that many texts have ("use" in user4711, where every job names a user) excludes next to nothing,
-but for each match of the others another page of its long list is read. So a word is looked up by the part of it that
-few texts have, and what is found is compared with the whole search.
+search together. One that most texts have ("use" in user4711, where every job names a user) excludes next to nothing,
+but for each match of the others another page of its long list is read. So a word is looked up by the part of it without
+those, and what is found is compared with the whole search.
 """
 
 import re
@@ -43,17 +43,17 @@ def telling_pattern(conn: Connection, search: str) -> str:
     pieces = _WORDS.split(search)
     trigrams = {trigram for word in pieces[1::2] for trigram in _trigrams(word)}
     if not search.isascii() or not trigrams:
-        return pattern(search)
+        return whole_pattern(search)
     return _pattern_of(pieces, _common_of(conn, trigrams))
 
 
-def pattern(search: str) -> str:
+def whole_pattern(search: str) -> str:
     """A LIKE pattern that finds `search` as it is."""
     return f"%{_literally(search)}%"
 
 
 def _common_of(conn: Connection, trigrams: set[str]) -> set[str]:
-    """Those that many texts have, by the sample that ANALYZE took of them.
+    """Those that most texts have, by the sample that ANALYZE took of them.
 
     None before it did, where texts are longer than the kilobyte that it looks at, and where the account is not the
     owner of the table.

@@ -13,7 +13,7 @@ def run_monitor(settings: Settings) -> None:
     pulse = serve(settings)
     alerts = None
     if settings.alert_webhook_url or settings.alert_email_to:
-        from scheduler.wiring.alerts import alerts_of  # with HTTP and mail, an eighth of a monitor's memory
+        from scheduler.wiring.alerts import alerts_of  # with HTTP and mail, 10 MB
 
         alerts = alerts_of(settings)
     config = MonitorConfig(retention_days=settings.retention_days, alerts=alerts)

@@ -71,18 +71,15 @@ def _as_html(summary: JobsSummary) -> str:
     """No script and nothing from elsewhere: the page is whole wherever it is opened."""
     busiest = max((moment.completed + moment.failed for moment in summary.performance.timeline), default=0)
     types = sorted(summary.task_types.items(), key=lambda each: -each[1])
-    return (
-        _pages()
-        .get_template("jobs_summary.html")
-        .render(
-            summary=summary,
-            recent=summary.performance,
-            total=sum(summary.status_counts.values()),
-            busiest=busiest,
-            types=types[:_MOST_TYPES],
-            more_types=len(types[_MOST_TYPES:]),
-            colours=_COLOURS,
-        )
+    page = _pages().get_template("jobs_summary.html")
+    return page.render(
+        summary=summary,
+        recent=summary.performance,
+        total=sum(summary.status_counts.values()),
+        busiest=busiest,
+        types=types[:_MOST_TYPES],
+        more_types=len(types[_MOST_TYPES:]),
+        colours=_COLOURS,
     )
 
 

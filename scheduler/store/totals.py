@@ -41,8 +41,8 @@ _SAMPLE: Final = sql.SQL("""
          ORDER BY {reverse_order} LIMIT %(sample)s)) AS each
     GROUP BY rest.status, each.is_first""")
 
-_ESTIMATE_MATCHES: Final = sql.SQL("""
-    EXPLAIN (FORMAT JSON) SELECT FROM jobs
+_FORESEE_MATCHES: Final = sql.SQL("""
+    EXPLAIN (FORMAT JSON) SELECT settled_id, {settled_key} FROM jobs
     WHERE settled_as = ANY (%(resting)s::job_status[]) AND {lane} AND {remainder}""")
 
 _ESTIMATE: Final = sql.SQL("""
@@ -63,6 +63,14 @@ class Total:
     def with_rest(self, jobs: int) -> "Total":
         """The same with so many at rest."""
         return Total(self.jobs + jobs, self.is_estimate or self.jobs + jobs > EXACT_COUNT)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """The planner's idea of how many jobs at rest match, and whether an index alone tells where they stand."""
+
+    jobs: int
+    by_index_alone: bool
 
 
 def count_list(conn: Connection, caller: Caller, wanted: JobFilter) -> Total:
@@ -87,7 +95,7 @@ def _order_to_count_in(wanted: JobFilter) -> Sort:
 def _with_sampled(conn: Connection, listing: Listing, moving: Total) -> Total:
     """The total with jobs at rest of which only a look at each tells whether it matches."""
     few = replace(moving, lacks_rest=True)
-    if "search" not in listing.remainder.fragments and estimate_matches(conn, listing) <= EXACT_COUNT:
+    if "search" not in listing.remainder.fragments and foresee_matches(conn, listing).jobs <= EXACT_COUNT:
         return few
     sampled = conn.execute(listing.statement(_SAMPLE), listing.parameters(sample=SAMPLE)).fetchall()
     whole = {status for status, is_first, rows, _ in sampled if is_first and rows < SAMPLE}
@@ -100,7 +108,9 @@ def _with_sampled(conn: Connection, listing: Listing, moving: Total) -> Total:
     if not shares:
         return moving.with_rest(counted)
     expected = {
-        status: share * _estimate(conn, listing, _ESTIMATE, resting=[status]) for status, share in shares.items()
+        status: share * _estimate(conn, listing, _ESTIMATE, resting=[status])
+        for status, share in shares.items()
+        if share
     }
     at_least = sum(jobs / (1 + _DOUBT / sqrt(seen[status])) for status, jobs in expected.items() if seen[status])
     if at_least > EXACT_COUNT or not listing.is_indexed:
@@ -111,15 +121,23 @@ def _with_sampled(conn: Connection, listing: Listing, moving: Total) -> Total:
     return few
 
 
-def estimate_matches(conn: Connection, listing: Listing) -> int:
-    """The planner's idea of how many jobs at rest the list has."""
-    return _estimate(conn, listing, _ESTIMATE_MATCHES)
+def foresee_matches(conn: Connection, listing: Listing) -> Foreseen:
+    """What the planner expects of gathering all matches at rest."""
+    plan = _plan(conn, listing, _FORESEE_MATCHES)
+    scan = plan
+    while "Plans" in scan:
+        scan = scan["Plans"][0]
+    return Foreseen(int(plan["Plan Rows"]), by_index_alone=scan["Node Type"] == "Index Only Scan")
 
 
 def _estimate(conn: Connection, listing: Listing, template: sql.SQL, **more: Any) -> int:
     """The planner's idea of how many rows such a statement has."""
+    return int(_plan(conn, listing, template, **more)["Plan Rows"])
+
+
+def _plan(conn: Connection, listing: Listing, template: sql.SQL, **more: Any) -> dict[str, Any]:
     (plan,) = _row(conn, listing, template, **more)
-    return int(plan[0]["Plan"]["Plan Rows"])
+    return plan[0]["Plan"]
 
 
 def _row(conn: Connection, listing: Listing, template: sql.SQL, **more: Any) -> TupleRow:

@@ -1,0 +1,3 @@
+-- migrate: no-transaction
+-- jobs_of_queues has all that it had. It may be gone: a drop goes on when whoever asked for it was killed.
+DROP INDEX CONCURRENTLY IF EXISTS jobs_by_queue_scheduled_at;

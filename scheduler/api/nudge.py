@@ -12,14 +12,22 @@ from scheduler.queue import Signals
 log = get_log("api")
 
 _REST_SECONDS: Final = 2.0
+_BREATH_SECONDS: Final = 0.002
+"""Between wake-ups: a picker takes about as long to claim, and each of them takes the interpreter from requests."""
 
 
 class Nudge:
     """Sends signals from a thread of its own: no request waits for Redis. While that is away it hardly tries."""
 
-    def __init__(self, signals: Signals, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        signals: Signals,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._signals = signals
         self._clock = clock
+        self._pause = pause
         self._resting_until = 0.0
         self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nudge")
         self._wake_up_waits = False
@@ -41,6 +49,7 @@ class Nudge:
     def _wake_pickers(self) -> None:
         self._wake_up_waits = False  # before it is sent: it may not tell of who comes from now on
         self._try(self._signals.wake_pickers)
+        self._pause(_BREATH_SECONDS)
 
     def _try(self, send: Callable[[], None]) -> None:
         if self._clock() < self._resting_until:

@@ -16,7 +16,7 @@ from scheduler.cli.machine import commit, machine
 from scheduler.cli.terminal import table
 from scheduler.domain.schedule import Overlap
 from scheduler.embedded import EmbeddedServers
-from tests.bench import bare, growth, idle, large, others, ours, schedules, waiting
+from tests.bench import bare, bare_api, growth, idle, large, others, ours, schedules, waiting
 from tests.bench.chart import bars
 from tests.bench.stage import Stage
 
@@ -48,6 +48,7 @@ CONTESTANTS: Final = (
     Contestant("RQ", "peers", 0.1, others.throughput("rq_peer.py", others.RQ)),
     Contestant("scheduler, lateness", "lateness", 1, ours.lateness),
     Contestant("scheduler, API", "api", 1, ours.api),
+    Contestant("bare Flask and psycopg", "api", 1, bare_api.bare_api),
     Contestant("scheduler, growth", "growth", 5, growth.growth, is_asked_for=True),
     Contestant("scheduler, many jobs", "large", 550, large.large, is_asked_for=True),
     Contestant("scheduler, idle", "idle", 1, idle.idle),

@@ -10,7 +10,7 @@ import psycopg
 
 from tests.bench.stage import Stage
 
-_SCHEMA: Final = """
+SCHEMA: Final = """
     CREATE TYPE status AS ENUM ('pending', 'picked', 'running', 'completed');
     CREATE TABLE jobs (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, task jsonb NOT NULL, due timestamptz NOT NULL,
@@ -35,7 +35,7 @@ def full_life(processes: int) -> Callable[[Stage, int], dict[str, Any]]:
     def run(stage: Stage, jobs: int) -> dict[str, Any]:
         with stage.place() as place, get_context("spawn").Pool(processes) as pool:
             with psycopg.connect(place.database_url) as connection:
-                connection.execute(_SCHEMA)
+                connection.execute(SCHEMA)
             pool.map(abs, range(processes))  # they have started
             work = [(place.database_url, jobs // processes)] * processes
             started = time.monotonic()

@@ -4,9 +4,11 @@ A parser of its own, no client library: the generator shall cost a fraction of w
 """
 
 import asyncio
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import quantiles
 from typing import Final, cast
 from urllib.parse import urlsplit
 
@@ -14,6 +16,8 @@ import uvloop
 
 from tests.credentials import bearer
 
+CONNECTIONS: Final = 8
+_SECONDS: Final = 3.0
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length: "
 
@@ -30,6 +34,23 @@ class Rate:
 def rate(url: str, request: Callable[[], bytes], *, status: int, connections: int, seconds: float) -> Rate:
     """Send what `request` makes for `seconds`, over that many connections; `status` is the one expected."""
     return uvloop.run(_run(url, request, status, connections, seconds))
+
+
+def post_and_get(url: str, create: bytes, reads: Sequence[bytes]) -> dict[str, float]:
+    """How many a second of either, over CONNECTIONS; a POST is answered with 201, a GET with 200."""
+    in_turn = itertools.cycle(reads)
+    figures: dict[str, float] = {}
+    calls: tuple[tuple[str, Callable[[], bytes], int], ...] = (
+        ("POST", lambda: create, 201),
+        ("GET", lambda: next(in_turn), 200),
+    )
+    for name, request, status in calls:
+        rate(url, request, status=status, connections=CONNECTIONS, seconds=0.5)
+        measured = rate(url, request, status=status, connections=CONNECTIONS, seconds=_SECONDS)
+        assert not measured.refused, f"{measured.refused} answers to {name} were no {status}"
+        figures[f"{name}/s"] = measured.per_second
+        figures[f"{name} p99 ms"] = quantiles(measured.milliseconds, n=100)[98]
+    return figures
 
 
 def get(path: str) -> bytes:

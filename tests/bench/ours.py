@@ -1,6 +1,5 @@
 """This scheduler: its own processes, measured by its own `scheduler bench`, and its API by plain requests."""
 
-import itertools
 import json
 import os
 import subprocess
@@ -8,12 +7,11 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import quantiles
 from typing import Any, Final
 
 from scheduler.store.migrate import migrate
 from tests.acceptance.cluster import Cluster, Node, free_port
-from tests.bench.http_load import get, post, rate
+from tests.bench.http_load import get, post, post_and_get
 from tests.bench.stage import Place, Stage
 from tests.chaos.fleet import family
 from tests.credentials import access_token
@@ -21,8 +19,6 @@ from tests.credentials import access_token
 _ROOT: Final = Path(__file__).parents[2]
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 ROLES: Final = ("api", "picker", "executor", "monitor")
-_CONNECTIONS: Final = 8
-_API_SECONDS: Final = 3.0
 _ROWS: Final = 100
 _CONCURRENCY: Final = 1_000
 """Attempts that an executor runs at once: messages are half of that, as many ids as PgQueuer takes in a batch."""
@@ -60,21 +56,9 @@ def lateness(stage: Stage, jobs: int) -> dict[str, Any]:
 def api(stage: Stage, jobs: int) -> dict[str, Any]:
     """One API process, eight connections that are kept alive."""
     create = post("/api/job", json.dumps({"task": {"type": "noop", "data": {}}}).encode())
-    reads = itertools.cycle([get(f"/api/jobs/{number}") for number in range(1, _ROWS + 1)])
-    figures: dict[str, Any] = {}
+    reads = [get(f"/api/jobs/{number}") for number in range(1, _ROWS + 1)]
     with stage.place() as place, running(place, "api") as cluster:
-        url = f"http://127.0.0.1:{cluster.settings['api_port']}"
-        calls: tuple[tuple[str, Callable[[], bytes], int], ...] = (
-            ("POST", lambda: create, 201),
-            ("GET", lambda: next(reads), 200),
-        )
-        for name, request, status in calls:
-            rate(url, request, status=status, connections=_CONNECTIONS, seconds=0.5)
-            measured = rate(url, request, status=status, connections=_CONNECTIONS, seconds=_API_SECONDS)
-            assert not measured.refused, f"{measured.refused} answers to {name} were no {status}"
-            figures[f"{name}/s"] = measured.per_second
-            figures[f"{name} p99 ms"] = quantiles(measured.milliseconds, n=100)[98]
-    return figures
+        return post_and_get(f"http://127.0.0.1:{cluster.settings['api_port']}", create, reads)
 
 
 @contextmanager

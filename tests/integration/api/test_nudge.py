@@ -87,3 +87,22 @@ def test_one_wake_up_tells_of_all_that_came_before_it(redis_url: str) -> None:
         signals.let_go.release(2)
         nudge.flush()
         assert signals.sent == 2
+
+
+def test_wake_ups_that_follow_at_once_are_told_together(redis_url: str) -> None:
+    pausing, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def pause(_seconds: float) -> None:
+        pausing.release()
+        assert go_on.acquire(timeout=10)
+
+    with closing(Publisher(redis_url)) as signals:
+        signals.let_go.release(10)
+        nudge = Nudge(signals, pause=pause)
+        nudge.wake_pickers()
+        assert pausing.acquire(timeout=10)
+        for _ in range(50):
+            nudge.wake_pickers()
+        go_on.release(10)
+        nudge.flush()
+        assert signals.sent == 2

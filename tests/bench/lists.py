@@ -5,6 +5,7 @@ import json
 import time
 import urllib.request
 from math import ceil
+from statistics import median
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -128,24 +129,28 @@ def fill(database_url: str, jobs: int) -> None:
 
 
 def measure(url: str) -> dict[str, Any]:
-    """Milliseconds of every filter in its slowest order, of the statistics, and rows a second of the export."""
+    """Milliseconds of every filter and of the statistics, and rows a second of the export.
+
+    A filter's median is that of its slowest order, its 99th percentile that of all orders together: one order alone is
+    asked for some tens of times, of which that would be the slowest.
+    """
     figures: dict[str, Any] = {}
     for name, wanted in FILTERS.items():
-        by_order = {sort.value: _timed(url, "/api/jobs", {**_dated(wanted), "sort": sort.value}) for sort in Sort}
-        for sort, (_, p99) in by_order.items():
-            if p99 > BAR_MS:
-                click.echo(f"over {BAR_MS:g} ms: {name}, sort={sort}: {p99:.1f}", err=True)
-        slowest = max(by_order, key=lambda sort: by_order[sort][1])
-        figures[f"{name}, {slowest}: p50 ms"], figures[f"{name}, {slowest}: p99 ms"] = by_order[slowest]
+        by_order = {sort: _timed(url, "/api/jobs", {**_dated(wanted), "sort": sort.value}) for sort in Sort}
+        slowest = max(by_order, key=lambda sort: median(by_order[sort]))
+        p99 = _p99(list(itertools.chain(*by_order.values())))
+        if p99 > BAR_MS:
+            click.echo(f"over {BAR_MS:g} ms: {name}: {p99:.1f}", err=True)
+        figures[f"{name}, {slowest.value}: p50 ms"], figures[f"{name}: p99 ms"] = median(by_order[slowest]), p99
     for hours in (24, 168):
-        figures[f"stats of {hours} hours: p50 ms"], figures[f"stats of {hours} hours: p99 ms"] = _timed(
-            url, "/api/stats", {"hours": hours}
-        )
+        times = _timed(url, "/api/stats", {"hours": hours})
+        figures[f"stats of {hours} hours: p50 ms"] = median(times)
+        figures[f"stats of {hours} hours: p99 ms"] = _p99(times)
     return figures | _exported(url)
 
 
-def _timed(url: str, path: str, query: dict[str, Any]) -> tuple[float, float]:
-    """The median and the 99th percentile, in milliseconds; of a list, of its first page and the one after in turn."""
+def _timed(url: str, path: str, query: dict[str, Any]) -> list[float]:
+    """The milliseconds of each request; of a list, for its first page and the one after in turn."""
     paths = [f"{path}?{urlencode(query)}"]
     with urllib.request.urlopen(urllib.request.Request(url + paths[0], headers=bearer())) as answer:
         cursor = json.load(answer).get("pagination", {}).get("next_cursor")
@@ -154,8 +159,11 @@ def _timed(url: str, path: str, query: dict[str, Any]) -> tuple[float, float]:
     requests = itertools.cycle([get(each) for each in paths])
     measured = rate(url, lambda: next(requests), status=200, connections=1, seconds=_SECONDS)
     assert not measured.refused
-    times = sorted(measured.milliseconds)
-    return times[len(times) // 2], times[ceil(len(times) * 0.99) - 1]
+    return measured.milliseconds
+
+
+def _p99(times: list[float]) -> float:
+    return sorted(times)[ceil(len(times) * 0.99) - 1]
 
 
 def _exported(url: str) -> dict[str, Any]:

@@ -257,10 +257,10 @@ def many(servers: Servers) -> Generator[Connection]:
         conn.execute("SET synchronous_commit = on")  # until it is on the disk, VACUUM takes no row for visible to all
         conn.execute(
             """
-            INSERT INTO jobs (name, description, task_type, task_data, queue, priority, schedule_id, status,
+            INSERT INTO jobs (owner_id, name, description, task_type, task_data, queue, priority, schedule_id, status,
                               scheduled_at, created_at, attempt, run, picked_at, started_at, completed_at, error,
                               settled)
-            SELECT CASE WHEN n = 777 THEN 'needle' WHEN n / 100 %% 10 = 3 THEN 'straw' ELSE 'hay' END,
+            SELECT n %% 2, CASE WHEN n = 777 THEN 'needle' WHEN n / 100 %% 10 = 3 THEN 'straw' ELSE 'hay' END,
                    CASE WHEN n <= %(many)s * 0.87 THEN 'grass' END,
                    CASE WHEN n < %(old)s THEN 'old' WHEN n %% 50000 = 9 THEN 'rare' WHEN n %% 9 = 8 THEN 'urgent'
                         WHEN n %% 4 = 1 THEN 'apart' ELSE 'note' END,
@@ -325,6 +325,14 @@ def test_a_list_reads_its_page_and_little_more(many: Connection, wanted: JobFilt
 def test_few_jobs_to_do_something_to_are_found_by_the_same_indexes(many: Connection, wanted: JobFilter) -> None:
     read = read_by(many, lambda: bulk.select(many, OPERATOR, wanted, {JobStatus.FAILED}))
     assert read <= 4 * lists.NEAR + EXACT_COUNT
+
+
+@pytest.mark.parametrize("sort", [Sort.ID_DOWN, Sort.SCHEDULED_AT, Sort.PRIORITY_DOWN])
+def test_a_queue_of_others_is_looked_through_without_a_look_at_what_is_in_it(many: Connection, sort: Sort) -> None:
+    """All in the queue and all of the owner's are 100,000 each, and none is both."""
+    caller, wanted = Caller(owner_id=1), JobFilter(queue="default")
+    read = read_by(many, lambda: list_jobs(many, caller, wanted, PageRequest(sort=sort)))
+    assert read <= 4 * (lists.NEAR + 2 * totals.SAMPLE) + 500
 
 
 def test_old_matches_are_found_without_a_look_at_the_new(many: Connection) -> None:

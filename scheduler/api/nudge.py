@@ -13,7 +13,7 @@ log = get_log("api")
 
 _REST_SECONDS: Final = 2.0
 _BREATH_SECONDS: Final = 0.002
-"""Between wake-ups: a picker takes about as long to claim, and each of them takes the interpreter from requests."""
+"""Between wake-ups: a picker takes about as long to claim, and each wake-up takes the interpreter from requests."""
 
 
 class Nudge:

@@ -27,8 +27,9 @@ NEAR: Final = 4_000
 """Rows that a page walks before it gathers its matches; fewer where few are expected."""
 MANY: Final = 1_000_000
 """So many expected matches take seconds to gather: then a page walks on, through a quarter as many rows."""
-_QUICKER: Final = 40
-"""So many matches are gathered from an index alone while one row is walked to and judged."""
+_GATHERED_PER_ROW: Final = 4
+_BY_INDEX_PER_ROW: Final = 40
+"""So many matches may be gathered, and so many by an index alone, for each row that is walked to before that."""
 _FIRST_STRETCH: Final = 1_000
 """Rows that all lanes walk together at first."""
 
@@ -123,11 +124,11 @@ def _patience(conn: Connection, listing: Listing, total: int) -> float:
     if not listing.is_indexed:
         return NEAR
     if listing.search is not None:  # of which the planner may know nothing, and the total comes from a look
-        return max(NEAR, min(total, MANY) // 4)
+        return max(NEAR, min(total, MANY) // _GATHERED_PER_ROW)
     foreseen = foresee_matches(conn, listing)
     if foreseen.jobs > MANY:
-        return foreseen.jobs // 4
-    return min(NEAR, foreseen.jobs // (_QUICKER if foreseen.by_index_alone else 4))
+        return foreseen.jobs // _GATHERED_PER_ROW
+    return min(NEAR, foreseen.jobs // (_BY_INDEX_PER_ROW if foreseen.by_index_alone else _GATHERED_PER_ROW))
 
 
 # ── jobs on their way ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -182,7 +183,7 @@ _WALK: Final = sql.SQL("""
 
 def _lanes(conn: Connection, listing: Listing) -> list[_Lane]:
     """Every status to look for, and every day of it where the range of the list has its own order by day."""
-    start = listing.start
+    start = listing.start  # once, for there may be thousands of days
     if not listing.is_by_day:
         return [_Lane(status, None, start) for status in listing.resting]
     first_day, last_day = listing.days

@@ -112,7 +112,7 @@ def _with_sampled(conn: Connection, listing: Listing, moving: Total) -> Total:
         for status, share in shares.items()
         if share
     }
-    at_least = sum(jobs / (1 + _DOUBT / sqrt(seen[status])) for status, jobs in expected.items() if seen[status])
+    at_least = sum(jobs / (1 + _DOUBT / sqrt(seen[status])) for status, jobs in expected.items())
     if at_least > EXACT_COUNT or not listing.is_indexed:
         (rows,) = _row(conn, listing, _COUNT_LANE, bound=2 * EXACT_COUNT + 1)
         if rows <= 2 * EXACT_COUNT:  # all that may match: no estimate of the planner's is needed for so few
@@ -127,7 +127,8 @@ def foresee_matches(conn: Connection, listing: Listing) -> Foreseen:
     scan = plan
     while "Plans" in scan:
         scan = scan["Plans"][0]
-    return Foreseen(int(plan["Plan Rows"]), by_index_alone=scan["Node Type"] == "Index Only Scan")
+    reads_matches_alone = scan["Node Type"] == "Index Only Scan" and "Filter" not in scan
+    return Foreseen(int(plan["Plan Rows"]), by_index_alone=reads_matches_alone)
 
 
 def _estimate(conn: Connection, listing: Listing, template: sql.SQL, **more: Any) -> int:

@@ -16,7 +16,7 @@ import uvloop
 
 from tests.credentials import bearer
 
-CONNECTIONS: Final = 8
+_CONNECTIONS: Final = 8
 _SECONDS: Final = 3.0
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length: "
@@ -37,7 +37,7 @@ def rate(url: str, request: Callable[[], bytes], *, status: int, connections: in
 
 
 def post_and_get(url: str, create: bytes, reads: Sequence[bytes]) -> dict[str, float]:
-    """How many a second of either, over CONNECTIONS; a POST is answered with 201, a GET with 200."""
+    """How many a second of either, over eight connections; a POST is answered with 201, a GET with 200."""
     in_turn = itertools.cycle(reads)
     figures: dict[str, float] = {}
     calls: tuple[tuple[str, Callable[[], bytes], int], ...] = (
@@ -45,8 +45,8 @@ def post_and_get(url: str, create: bytes, reads: Sequence[bytes]) -> dict[str, f
         ("GET", lambda: next(in_turn), 200),
     )
     for name, request, status in calls:
-        rate(url, request, status=status, connections=CONNECTIONS, seconds=0.5)
-        measured = rate(url, request, status=status, connections=CONNECTIONS, seconds=_SECONDS)
+        rate(url, request, status=status, connections=_CONNECTIONS, seconds=0.5)
+        measured = rate(url, request, status=status, connections=_CONNECTIONS, seconds=_SECONDS)
         assert not measured.refused, f"{measured.refused} answers to {name} were no {status}"
         figures[f"{name}/s"] = measured.per_second
         figures[f"{name} p99 ms"] = quantiles(measured.milliseconds, n=100)[98]

@@ -1,4 +1,4 @@
-"""Lists, statistics and the export over very many jobs at rest: how long each filter takes, in its slowest order."""
+"""Lists, statistics and the export over very many jobs at rest: how long each filter takes, whatever the order."""
 
 import itertools
 import json
@@ -98,6 +98,7 @@ FILTERS: Final[dict[str, dict[str, Any]]] = {
     "the week to come": {"startDate": "1", "endDate": "7"},
     "failed in a week": {"status": "failed", "startDate": "-250", "endDate": "-244"},
     "task type in a week": {"taskType": "api", "startDate": "-250", "endDate": "-244"},
+    "task type in the last week": {"taskType": "api", "startDate": "-6", "endDate": "0"},
     "word in a week": {"search": "invoice", "startDate": "-250", "endDate": "-244"},
     "failed of a queue": {"status": "failed", "queue": "bulk"},
     "task type of a queue": {"taskType": "api", "queue": "reports"},
@@ -131,14 +132,15 @@ def fill(database_url: str, jobs: int) -> None:
 def measure(url: str) -> dict[str, Any]:
     """Milliseconds of every filter and of the statistics, and rows a second of the export.
 
-    A filter's median is that of its slowest order, its 99th percentile that of all orders together: one order alone is
-    asked for some tens of times, of which that would be the slowest.
+    A filter's median is that of its slowest order, its 99th percentile that of as many requests of each: of the some
+    tens in one order alone it would be the slowest.
     """
     figures: dict[str, Any] = {}
     for name, wanted in FILTERS.items():
         by_order = {sort: _timed(url, "/api/jobs", {**_dated(wanted), "sort": sort.value}) for sort in Sort}
         slowest = max(by_order, key=lambda sort: median(by_order[sort]))
-        p99 = _p99(list(itertools.chain(*by_order.values())))
+        fewest = min(map(len, by_order.values()))
+        p99 = _p99([time for times in by_order.values() for time in times[:fewest]])
         if p99 > BAR_MS:
             click.echo(f"over {BAR_MS:g} ms: {name}: {p99:.1f}", err=True)
         figures[f"{name}, {slowest.value}: p50 ms"], figures[f"{name}: p99 ms"] = median(by_order[slowest]), p99

@@ -19,7 +19,7 @@ from scheduler.domain.listing import EXACT_COUNT, JobFilter, Page, PageRequest, 
 from scheduler.domain.states import JobStatus
 from scheduler.store import bulk, export, lists, totals
 from scheduler.store.connection import Connection
-from scheduler.store.listing import Place
+from scheduler.store.listing import Listing, Place
 from scheduler.store.lists import list_jobs
 from scheduler.store.reads import get_job
 from scheduler.store.settling import settle
@@ -141,6 +141,7 @@ def walk(conn: Connection, caller: Caller, wanted: JobFilter, request: PageReque
     caller=st.sampled_from([OPERATOR, OPERATOR, Caller(owner_id=1)]),
     near=st.sampled_from([1, 20, 4000]),
     exact=st.sampled_from([EXACT_COUNT, EXACT_COUNT, 0]),
+    by_index_alone=st.booleans(),
 )
 def test_a_list_is_what_a_plain_filter_finds(
     crowd: Connection,
@@ -151,9 +152,10 @@ def test_a_list_is_what_a_plain_filter_finds(
     caller: Caller,
     near: int,
     exact: int,
+    by_index_alone: bool,
 ) -> None:
     def foresee_matches(_conn: Connection, _listing: object) -> totals.Foreseen:
-        return totals.Foreseen(4 * near, by_index_alone=False)
+        return totals.Foreseen(4 * near, by_index_alone=by_index_alone)
 
     key: Callable[[Job], Any] = lambda job: (getattr(job, sort.column), job.id)  # noqa: E731
     found = [job for job in jobs if matches(job, wanted, caller)]
@@ -429,6 +431,19 @@ def test_what_an_index_alone_gathers_is_not_walked_to_for_long(many: Connection)
     assert page.total > EXACT_COUNT
     assert {job.priority for job in page.items} == {9}
     assert fetched <= 4 * 2 * totals.SAMPLE + 1_000
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (JobFilter(schedule_id=7), True),
+        (JobFilter(schedule_id=7, priority=3), False),  # the index has it, and others that do not match as well
+        (JobFilter(search="needle"), False),
+    ],
+)
+def test_whether_an_index_alone_gathers_the_matches(many: Connection, wanted: JobFilter, expected: bool) -> None:
+    listing = Listing.of(OPERATOR, wanted, PageRequest(sort=Sort.PRIORITY))
+    assert totals.foresee_matches(many, listing).by_index_alone is expected
 
 
 def fetched_by(conn: Connection, caller: Caller, wanted: JobFilter) -> tuple[Page[Job], int]:

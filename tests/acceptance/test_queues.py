@@ -25,7 +25,7 @@ def test_one_at_a_time_over_all_executors_and_promptly(cluster: Cluster) -> None
 def test_a_pause_stops_starts_and_a_resume_goes_on_at_once(cluster: Cluster) -> None:
     cluster.settings |= {"api_port": free_port(), "picker_poll_seconds": 30}
     cluster.start("api", "picker", "executor", executor_concurrency=1)
-    first = cluster.post_job("ledger_sleep", {"seconds": [1.0]})
+    first = cluster.post_job("ledger_sleep", {"seconds": [4.0]})
     cluster.entry(first, "start")
     rest = [cluster.post_job("ledger_sleep") for _ in range(3)]
     assert cluster.call("POST", "/api/queues/default/pause").body["paused"]

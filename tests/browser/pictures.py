@@ -57,7 +57,7 @@ _PICTURES: Final = (
 
 def take(browser: Browser, shop: Cluster, folder: Path) -> None:
     """All of them."""
-    retried = eventually(lambda: _retried(shop), what="a job that took three attempts")
+    retried = eventually(lambda: _retried(shop), 30, what="a job that took three attempts")
     for picture in _PICTURES:
         url = f"http://127.0.0.1:{shop.settings['api_port']}"
         visitor = Visitor.arriving(browser, url, theme=picture.theme, width=picture.width, pictures=folder)

@@ -92,18 +92,21 @@ def schema_state(conn: Connection) -> SchemaState:
 def _sole_migration(holder: Connection) -> Generator[None]:
     """The lock, held by an open transaction: a session is not ours alone behind a pooler, a transaction is.
 
-    Polled for: a wait inside the server holds a snapshot, and deadlocks with CREATE INDEX CONCURRENTLY. Between its
-    statements the transaction holds none.
+    Polled for, each time in a transaction of its own: CREATE INDEX CONCURRENTLY waits for the end of whoever holds a
+    snapshot when it looks, and a transaction that waited for the lock would end after it. Once it has the lock, it
+    holds no snapshot.
     """
     holder.isolation_level = IsolationLevel.READ_COMMITTED
     deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
-    with holder.transaction():
-        holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        while holder.execute(_TRY_LOCK).fetchone() != (True,):
-            if time.monotonic() > deadline:
-                raise StoreUnavailable("Another migration has held the lock for minutes: look at pg_stat_activity.")
-            time.sleep(0.1)
-        yield
+    while True:
+        with holder.transaction():
+            holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            if holder.execute(_TRY_LOCK).fetchone() == (True,):
+                yield
+                return
+        if time.monotonic() > deadline:
+            raise StoreUnavailable("Another migration has held the lock for minutes: look at pg_stat_activity.")
+        time.sleep(0.1)
 
 
 def _apply_missing(conn: Connection) -> list[str]:

@@ -78,6 +78,23 @@ def test_of_many_at_once_one_migrates_and_the_others_wait(empty_url: str) -> Non
     assert sorted(answers) == [[]] * 5 + [NAMES]
 
 
+def test_who_waits_for_another_migration_holds_no_transaction_open(empty_url: str) -> None:
+    """CREATE INDEX CONCURRENTLY, in the other one, may wait for its end."""
+    with psycopg.connect(empty_url) as other, psycopg.connect(empty_url, autocommit=True) as onlooker:
+        other.execute(module._TRY_LOCK)  # pyright: ignore[reportPrivateUsage] - as the other one does
+        thread = threading.Thread(target=migrate, args=(empty_url,))
+        thread.start()
+        its_last_words = """SELECT query FROM pg_stat_activity WHERE application_name = 'scheduler migrate lock'
+            AND datname = current_database() AND state = 'idle'"""
+        try:
+            eventually(lambda: onlooker.execute(its_last_words).fetchall() == [("COMMIT",)])
+        finally:
+            other.rollback()
+            thread.join()
+    with psycopg.connect(empty_url, autocommit=True) as conn:
+        assert schema_state(conn).is_current
+
+
 def test_what_is_missing_is_applied_and_nothing_else(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     knows(monkeypatch, Migration(NEXT, "next.sql", "CREATE TABLE extra (id int)"))
     assert not state_of(database_url).is_current

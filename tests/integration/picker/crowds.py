@@ -10,8 +10,8 @@ _CROWD = """
     INSERT INTO schedules (cron, timezone, misfire, overlap, jitter_seconds, name, task_type, task_data, queue,
         priority, max_attempts, timeout_seconds, retry_backoff, retry_delay_seconds, retry_max_delay_seconds,
         retry_jitter, enabled, next_at, make_at)
-    SELECT n %% 60 || ' ' || n %% 24 || ' * * *', 'Europe/Berlin', 'run_once', %(overlap)s, 0, 'n', 'noop', '{}',
-        'default', 5, 3, 30, 'fixed', 5, 60, false,
+    SELECT concat_ws(' ', n %% 60, n %% 24, extract(day FROM now() + interval '14 days'), '*', '*'),  -- never now
+        'Europe/Berlin', 'run_once', %(overlap)s, 0, 'n', 'noop', '{}', 'default', 5, 3, 30, 'fixed', 5, 60, false,
         true, t.next_at, t.next_at - %(ahead)s * interval '1 s'
     FROM generate_series(1, %(count)s) AS n
     CROSS JOIN LATERAL (SELECT date_trunc('second', now()) + %(later)s * make_interval(secs => n + 60)

@@ -1,7 +1,8 @@
 """The Flask application: every room of the API, put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask
 from flask_openapi3.models.info import Info
@@ -17,7 +18,7 @@ from scheduler.api.bulk import bulk
 from scheduler.api.cors import cors
 from scheduler.api.dead_letter import dead_letter
 from scheduler.api.docs import OPEN_PAGES, publish
-from scheduler.api.exchange import exchange
+from scheduler.api.exchange import exchange, with_caution
 from scheduler.api.export import exporting
 from scheduler.api.guard import guard
 from scheduler.api.health import health
@@ -79,6 +80,9 @@ class _App(OpenAPI):
         """As it is: none of ours is a coroutine, and Flask would look at seven of them again with each request."""
         return func
 
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return super().wsgi_app(environ, with_caution(start_response))
+
 
 def create_app(services: Services, pages: Callable[[Flask], str] | None = None) -> Flask:
     """The API over `services`, as a WSGI application.
@@ -100,7 +104,7 @@ def create_app(services: Services, pages: Callable[[Flask], str] | None = None) 
     app.url_map.merge_slashes = False  # it would redirect, with a page of HTML
     install(app, services)
     exchange(app)
-    cors(app)
+    cors(app, services.cors_origins)
     guard(app)
     access: dict[str, Access] = dict.fromkeys(OPEN_PAGES, Access.OPEN)
     for resource in _RESOURCES:

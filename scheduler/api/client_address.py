@@ -19,7 +19,8 @@ def client_address() -> str:
 
 def is_encrypted() -> bool:
     """Whether the client speaks TLS, with us or with a trusted proxy."""
-    if _is_trusted(request.remote_addr or "", services().trusted_proxies):
+    proxies = services().trusted_proxies
+    if proxies and _is_trusted(request.remote_addr or "", proxies):
         return request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
     return request.scheme == "https"
 

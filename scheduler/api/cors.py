@@ -4,8 +4,6 @@ from typing import Final
 
 from flask import Flask, Response, request
 
-from scheduler.api.services import services
-
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, PUT, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Request-ID",
@@ -14,25 +12,23 @@ _PREFLIGHT: Final = {
 _EXPOSED: Final = "Location, Retry-After, X-Request-ID, Idempotency-Replayed, Content-Disposition"
 
 
-def cors(app: Flask) -> None:
-    """Tell browsers whose pages may call `app`: with tokens, never with cookies."""
-    app.before_request(_answer_preflight)
-    app.after_request(_allow)
+def cors(app: Flask, origins: tuple[str, ...]) -> None:
+    """Tell browsers that pages of these origins may call `app`: with tokens, never with cookies."""
 
+    def is_allowed() -> bool:
+        return request.headers.get("Origin") in origins
 
-def _answer_preflight() -> Response | None:
-    is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-    return Response(status=204, headers=_PREFLIGHT) if is_preflight and _is_allowed() else None
+    def answer_preflight() -> Response | None:
+        is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        return Response(status=204, headers=_PREFLIGHT) if is_preflight and is_allowed() else None
 
-
-def _allow(response: Response) -> Response:
-    if services().cors_origins:
+    def allow(response: Response) -> Response:
         response.vary.add("Origin")
-    if _is_allowed():
-        response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
-        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-    return response
+        if is_allowed():
+            response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+            response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+        return response
 
-
-def _is_allowed() -> bool:
-    return request.headers.get("Origin") in services().cors_origins
+    if origins:
+        app.before_request(answer_preflight)
+        app.after_request(allow)

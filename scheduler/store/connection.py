@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from math import inf
 from typing import Any, Final, LiteralString, TypeAlias
 
@@ -20,6 +21,7 @@ from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from scheduler.domain.errors import ConfigurationError, StoreUnavailable
+from scheduler.store.prepared import Prepared
 
 set_json_loads(orjson.loads)
 
@@ -169,6 +171,11 @@ class _Pooled(psycopg.Connection[TupleRow]):
 
     answered: float = -inf
 
+    @cached_property
+    def prepared(self) -> Prepared | None:
+        """What is prepared on it; None behind a pooler."""
+        return None if self.prepare_threshold is None else Prepared(self)
+
     @property
     def is_fresh(self) -> bool:
         """Whether it has just answered and said nothing since, as it would when the server restarts or drops it."""
@@ -238,5 +245,7 @@ def fetch_all(
 def fetch_one(
     conn: Connection, statement: LiteralString, parameters: dict[str, Any], *, prepare: bool = False
 ) -> TupleRow | None:
-    """The first row of one statement, or None; `prepare` as in `fetch_all`."""
-    return conn.execute(statement, parameters, prepare=prepare or None).fetchone()
+    """The first row of one statement, or None. `prepare` as in `fetch_all`, and where no signal need interrupt it."""
+    if prepare and isinstance(conn, _Pooled) and conn.prepared is not None:
+        return next(iter(conn.prepared.ask(statement, parameters)), None)
+    return conn.execute(statement, parameters).fetchone()

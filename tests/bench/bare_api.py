@@ -20,6 +20,7 @@ from tests.acceptance.cluster import free_port, is_listening
 from tests.bench.bare import SCHEMA
 from tests.bench.http_load import get, post, post_and_get
 from tests.bench.stage import Stage
+from tests.chaos.fleet import cpu_seconds
 from tests.eventually import eventually
 
 _THREADS: Final = 8
@@ -34,19 +35,21 @@ def bare_api(stage: Stage, _jobs: int) -> dict[str, Any]:
     with stage.place() as place:
         with psycopg.connect(place.database_url) as connection:
             connection.execute(SCHEMA)
-        with _serving(place.database_url) as url:
-            return post_and_get(url, create, [get(f"/jobs/{number}") for number in range(1, 101)])
+        with _serving(place.database_url) as (url, process):
+            reads = [get(f"/jobs/{number}") for number in range(1, 101)]
+            return post_and_get(url, create, reads, lambda: cpu_seconds(process))
 
 
 @contextmanager
-def _serving(database_url: str) -> Generator[str]:
+def _serving(database_url: str) -> Generator[tuple[str, int]]:
+    """Its address and its process."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", __spec__.name, str(port)], env={**os.environ, _DATABASE: database_url}
     )
     try:
         eventually(lambda: is_listening(port))
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process.pid
     finally:
         process.terminate()
         process.wait()

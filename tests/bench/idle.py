@@ -7,9 +7,9 @@ from typing import Any, Final
 import psycopg
 
 from tests.acceptance.cluster import Node
-from tests.bench.ours import ROLES, cpu_seconds, running
+from tests.bench.ours import ROLES, running
 from tests.bench.stage import Place, Stage
-from tests.chaos.fleet import family
+from tests.chaos.fleet import cpu_seconds, family
 
 _SETTLE_SECONDS: Final = 15.0
 """A backend counts what it did at the latest ten seconds after it fell idle."""
@@ -21,10 +21,10 @@ def idle(stage: Stage, jobs: int) -> dict[str, Any]:
     with stage.place() as place, running(place, *ROLES) as cluster:
         time.sleep(_SETTLE_SECONDS)
         began, statements = time.monotonic(), _transactions(place)
-        before = [cpu_seconds(node) for node in cluster.nodes]
+        before = [cpu_seconds(node.process.pid) for node in cluster.nodes]
         time.sleep(_SECONDS)
         seconds = time.monotonic() - began
-        used = [cpu_seconds(node) - since for node, since in zip(cluster.nodes, before, strict=True)]
+        used = [cpu_seconds(node.process.pid) - since for node, since in zip(cluster.nodes, before, strict=True)]
         figures = {"statements/s": (_transactions(place) - statements) / seconds}
         for node, each in zip(cluster.nodes, used, strict=True):
             figures |= {f"{node.role} CPU %": each / seconds * 100, f"{node.role} MB": _megabytes(node)}

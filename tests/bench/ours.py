@@ -13,11 +13,10 @@ from scheduler.store.migrate import migrate
 from tests.acceptance.cluster import Cluster, Node, free_port
 from tests.bench.http_load import get, post, post_and_get
 from tests.bench.stage import Place, Stage
-from tests.chaos.fleet import family
+from tests.chaos.fleet import cpu_seconds
 from tests.credentials import access_token
 
 _ROOT: Final = Path(__file__).parents[2]
-_TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 ROLES: Final = ("api", "picker", "executor", "monitor")
 _ROWS: Final = 100
 _CONCURRENCY: Final = 1_000
@@ -31,9 +30,12 @@ def throughput(executors: int, pickers: int = 1) -> Callable[[Stage, int], dict[
         roles = ("api", *["picker"] * pickers, *["executor"] * executors)
         with stage.place() as place, running(place, *roles) as cluster:
             workers = cluster.nodes[1:]
-            before = [cpu_seconds(node) for node in workers]
+            before = [cpu_seconds(node.process.pid) for node in workers]
             measured = bench(cluster, "throughput", jobs)
-            cost = [(cpu_seconds(node) - since) / jobs * 1e6 for node, since in zip(workers, before, strict=True)]
+            cost = [
+                (cpu_seconds(node.process.pid) - since) / jobs * 1e6
+                for node, since in zip(workers, before, strict=True)
+            ]
             return {
                 "jobs/s": measured["jobs_per_second"],
                 "pickers CPU us/job": sum(cost[:pickers]),
@@ -58,7 +60,10 @@ def api(stage: Stage, jobs: int) -> dict[str, Any]:
     create = post("/api/job", json.dumps({"task": {"type": "noop", "data": {}}}).encode())
     reads = [get(f"/api/jobs/{number}") for number in range(1, _ROWS + 1)]
     with stage.place() as place, running(place, "api") as cluster:
-        return post_and_get(f"http://127.0.0.1:{cluster.settings['api_port']}", create, reads)
+        process = cluster.nodes[0].process.pid
+        return post_and_get(
+            f"http://127.0.0.1:{cluster.settings['api_port']}", create, reads, lambda: cpu_seconds(process)
+        )
 
 
 @contextmanager
@@ -84,12 +89,6 @@ def bench(cluster: Cluster, mode: str, jobs: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "scheduler", "bench", *options]
     environment = {**os.environ, "SCHEDULER_TOKEN": access_token()}
     return json.loads(subprocess.run(command, cwd=_ROOT, env=environment, check=True, stdout=subprocess.PIPE).stdout)
-
-
-def cpu_seconds(node: Node) -> float:
-    """What the process and its children have used."""
-    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in family(node.process.pid)]
-    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / _TICKS_PER_SECOND
 
 
 def peak_megabytes(node: Node) -> float:

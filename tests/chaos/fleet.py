@@ -11,6 +11,7 @@ from typing import Final
 
 from tests.acceptance.cluster import Cluster, Node
 
+_TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 TERM_SLACK_SECONDS: Final = 8.0
 """What leaving may take after the grace: connections that hang have to be given up first."""
 
@@ -170,6 +171,12 @@ def _children(pid: int) -> Iterator[int]:
         for thread in os.listdir(f"/proc/{pid}/task"):
             with suppress(OSError):
                 yield from map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
+
+
+def cpu_seconds(pid: int) -> float:
+    """What the process and all that it made, as far as they live, have used."""
+    stats = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in family(pid)]
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / _TICKS_PER_SECOND
 
 
 def resident_bytes(pid: int) -> int:

@@ -27,7 +27,7 @@ class Prepared:
         self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
 
     def ask(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[TupleRow]:
-        """Every row of `statement`, whose parameters are written %(name)s; raises as a cursor."""
+        """Every row of `statement`, where % stands for nothing but parameters, as %(name)s. Raises as a cursor."""
         text, order = _numbered(statement)
         transformer = Transformer.from_context(self._connection)
         arguments = [parameters[name] for name in order]

@@ -134,6 +134,7 @@ class Database:
     def close(self) -> None:
         """Close every connection; the pool cannot be used again."""
         self._pool.close(timeout=2)
+        self._patience.end()
 
 
 @contextmanager
@@ -190,6 +191,7 @@ class _Patience:
         self._until: dict[Connection, float] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._is_over = False
 
     @contextmanager
     def ends_in(self, seconds: float, connection: Connection) -> Generator[None]:
@@ -205,8 +207,14 @@ class _Patience:
             with self._changed:
                 self._until.pop(connection, None)
 
+    def end(self) -> None:
+        """Watch no more; the thread ends."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify()
+
     def _watch(self) -> None:
-        while True:
+        while not self._is_over:
             with self._changed:
                 self._changed.wait(_LOOK_SECONDS)
                 now = time.monotonic()

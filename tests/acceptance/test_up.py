@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,10 +55,22 @@ class Up:
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGABRT)  # on which Python says where each thread is
             self.process.wait()
-            left = {pid: Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in living_in(self.data_dir)}
-            pytest.fail(f"it does not end; beside it live {left}; it said:\n{self.output}")
-        eventually(lambda: living_in(self.data_dir) == [], 5.0, what="the end of every process")
+            pytest.fail(f"it does not end; beside it live {self._left()}; it said:\n{self.output}")
+
+        def nothing_is_left() -> bool:
+            assert not (left := self._left()), left
+            return True
+
+        eventually(nothing_is_left, 30.0, what="the end of every process")  # PostgreSQL writes a checkpoint first
         return exit_code
+
+    def _left(self) -> dict[int, str]:
+        """What of it lives: command lines by process."""
+        left: dict[int, str] = {}
+        for pid in living_in(self.data_dir):
+            with suppress(OSError):  # it ended meanwhile
+                left[pid] = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        return left
 
 
 @contextmanager

@@ -1,10 +1,12 @@
-"""The pool, where a fail-over may have left more than one host to ask."""
+"""The pool: where a fail-over may have left more than one host to ask, and when it is closed."""
 
+import threading
 from contextlib import closing
 from urllib.parse import urlsplit
 
 from scheduler.embedded.process import find_free_port
 from scheduler.store.connection import Database
+from tests.eventually import eventually
 
 
 def test_of_several_hosts_one_that_answers_is_enough(database_url: str) -> None:
@@ -14,3 +16,12 @@ def test_of_several_hosts_one_that_answers_is_enough(database_url: str) -> None:
     url = parts._replace(netloc=hosts, query="target_session_attrs=read-write").geturl()
     with closing(Database(url, name="test", timeout=10)) as database, database.connection() as conn:
         assert conn.info.port == parts.port
+
+
+def test_what_is_closed_leaves_no_thread(database_url: str) -> None:
+    before = set(threading.enumerate())
+    with closing(Database(database_url, name="test")) as database:
+        with database.connection() as conn:
+            conn.execute("SELECT 1")
+        assert set(threading.enumerate()) - before
+    eventually(lambda: not set(threading.enumerate()) - before)

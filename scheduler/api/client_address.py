@@ -19,8 +19,7 @@ def client_address() -> str:
 
 def is_encrypted() -> bool:
     """Whether the client speaks TLS, with us or with a trusted proxy."""
-    proxies = services().trusted_proxies
-    if proxies and _is_trusted(request.remote_addr or "", proxies):
+    if _is_trusted(request.remote_addr or "", services().trusted_proxies):
         return request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
     return request.scheme == "https"
 
@@ -37,7 +36,7 @@ def forwarded_for(peer: str, headers: Sequence[str], proxies: Sequence[Network])
 
 
 def _is_trusted(address: str, proxies: Sequence[Network]) -> bool:
-    return _is_address(address) and any(ip_address(address) in network for network in proxies)
+    return bool(proxies) and _is_address(address) and any(ip_address(address) in network for network in proxies)
 
 
 def _is_address(text: str) -> bool:

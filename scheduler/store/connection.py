@@ -208,13 +208,13 @@ class _Patience:
                 self._until.pop(connection, None)
 
     def end(self) -> None:
-        """Watch no more; the thread ends."""
+        """Watch those that are still lent, and then no more."""
         with self._changed:
             self._is_over = True
             self._changed.notify()
 
     def _watch(self) -> None:
-        while not self._is_over:
+        while self._until or not self._is_over:
             with self._changed:
                 self._changed.wait(_LOOK_SECONDS)
                 now = time.monotonic()
@@ -255,5 +255,5 @@ def fetch_one(
 ) -> TupleRow | None:
     """The first row of one statement, or None. `prepare` as in `fetch_all`, and where no signal need interrupt it."""
     if prepare and isinstance(conn, _Pooled) and conn.prepared is not None:
-        return next(iter(conn.prepared.ask(statement, parameters)), None)
+        return conn.prepared.ask(statement, parameters)
     return conn.execute(statement, parameters).fetchone()

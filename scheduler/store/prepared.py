@@ -1,8 +1,7 @@
 """Short statements that many threads ask again and again: prepared once a connection, answered in one call to libpq.
 
-A cursor lets go of the interpreter six times in a statement, and must win it back each time; among eight threads that
-is two switches each time, and took a fifth of a request. One call lets go of it once. It cannot be interrupted: that
-is for the threads of a server, not for a main thread that waits for signals.
+A cursor lets go of the interpreter six times in a statement, and has to win it back from other threads; one call does so
+once. It cannot be interrupted: it is for the threads of a server, not for one that waits for signals (docs/adr/0021).
 """
 
 import re
@@ -26,8 +25,8 @@ class Prepared:
         self._connection = connection
         self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
 
-    def ask(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[TupleRow]:
-        """Every row of `statement`, where % stands for nothing but parameters, as %(name)s. Raises as a cursor."""
+    def ask(self, statement: LiteralString, parameters: Mapping[str, Any]) -> TupleRow | None:
+        """The first row of `statement`, where % stands for nothing but parameters, as %(name)s. Raises as a cursor."""
         text, order = _numbered(statement)
         transformer = Transformer.from_context(self._connection)
         arguments = [parameters[name] for name in order]
@@ -38,7 +37,7 @@ class Prepared:
         result = self._connection.pgconn.exec_prepared(name, values, transformer.formats, Format.TEXT)
         self._require(result, ExecStatus.TUPLES_OK)
         transformer.set_pgresult(result)
-        return transformer.load_rows(0, result.ntuples, tuple)
+        return transformer.load_row(0, tuple) if result.ntuples else None
 
     def _prepare(self, statement: str, types: tuple[int, ...], text: bytes) -> bytes:
         name = f"scheduler_{len(self._names)}".encode()

@@ -61,7 +61,7 @@ class Up:
             assert not (left := self._left()), left
             return True
 
-        eventually(nothing_is_left, 30.0, what="the end of every process")  # PostgreSQL writes a checkpoint first
+        eventually(nothing_is_left, 5.0, what="the end of every process")
         return exit_code
 
     def _left(self) -> dict[int, str]:

@@ -53,7 +53,7 @@ class Visitor:
         context = browser.new_context(
             color_scheme=scheme, viewport={"width": width, "height": 900}, timezone_id="Europe/Berlin", locale="en-GB"
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(15_000)
         visitor = cls(context, context.new_page(), url, f"{theme}-{width}", pictures)
         visitor.page.on("console", visitor._hear)
         visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))

@@ -4,6 +4,9 @@ import threading
 from contextlib import closing
 from urllib.parse import urlsplit
 
+import psycopg
+import pytest
+
 from scheduler.embedded.process import find_free_port
 from scheduler.store.connection import Database
 from tests.eventually import eventually
@@ -25,3 +28,11 @@ def test_what_is_closed_leaves_no_thread(database_url: str) -> None:
             conn.execute("SELECT 1")
         assert set(threading.enumerate()) - before
     eventually(lambda: not set(threading.enumerate()) - before)
+
+
+def test_one_that_is_still_lent_is_given_up_in_time(database_url: str) -> None:
+    database = Database(database_url, name="test")
+    with database.connection(seconds=1.0) as conn:
+        database.close()
+        with pytest.raises(psycopg.OperationalError):
+            conn.execute("SELECT pg_sleep(30)")

@@ -75,7 +75,7 @@ def admin(visitor: Dashboard) -> Dashboard:
 def test_every_page_answers_who_is_logged_in_and_sends_others_to_the_log_in(admin: Dashboard, path: str) -> None:
     answer = admin.get(path)
     assert answer.status_code == 200, answer.text
-    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
     assert len({name for name, _ in answer.headers}) == len(answer.headers)  # none twice: the pages' own stand alone
     assert admin.client.head(path).status_code == 200
     stranger = admin.app.test_client().get(path)

@@ -1,7 +1,8 @@
 """Short statements that many threads ask again and again: prepared once a connection, answered in one call to libpq.
 
-A cursor lets go of the interpreter six times in a statement, and has to win it back from other threads; one call does so
-once. It cannot be interrupted: it is for the threads of a server, not for one that waits for signals (docs/adr/0021).
+A cursor lets go of the interpreter six times in a statement, and has to win it back from other threads; one call does
+so once. It cannot be interrupted: it is for the threads of a server, not for one that waits for signals
+(docs/adr/0021).
 """
 
 import re

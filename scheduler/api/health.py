@@ -8,6 +8,7 @@ from pydantic import Field
 
 from scheduler.api.access import Access
 from scheduler.api.fields import Output, example
+from scheduler.api.problem import RETRY_AFTER_SECONDS
 from scheduler.api.resource import Resource, answer
 from scheduler.api.services import services
 from scheduler.readiness import look_at
@@ -74,7 +75,9 @@ def readyz() -> Response:
         for name, check in looked.items()
     }
     is_ready = all(check.is_right for check in looked.values())
-    return answer(ReadyOut(status="ready" if is_ready else "unready", checks=checks), 200 if is_ready else 503)
+    if is_ready:
+        return answer(ReadyOut(status="ready", checks=checks))
+    return answer(ReadyOut(status="unready", checks=checks), 503, Retry_After=RETRY_AFTER_SECONDS)
 
 
 @health.get("/metrics", Access.METRICS, {200: _METRICS})

@@ -16,7 +16,8 @@ from scheduler.logs import get_log
 log = get_log("api")
 
 PROBLEM_JSON: Final = "application/problem+json"
-_RETRY_AFTER_SECONDS: Final = "2"
+RETRY_AFTER_SECONDS: Final = "2"
+"""Until a server that is away may be back."""
 _TOLD_FAULTS: Final = 20
 """So many faults stand in a problem's detail; its `errors` name them all."""
 _BUSY_RETRY_AFTER_SECONDS: Final = "10"
@@ -73,7 +74,7 @@ def _on_scheduler_error(error: SchedulerError) -> Response:
         case Unavailable():
             log.warning("server away", error=str(error))
             response = _answer(503, str(error))
-            response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+            response.headers["Retry-After"] = RETRY_AFTER_SECONDS
             return response
         case _:
             return _on_unexpected(error)

@@ -64,11 +64,15 @@ class Conflict(SchedulerError):
         self.current_status = current_status
 
 
+_DONE_TO_JOBS: Final = {"cancel": "be cancelled", "retry": "be retried", "give_back": "be given back"}
+
+
 class IllegalTransition(Conflict):
     """The state machine has no such move."""
 
     def __init__(self, *, event: str, current_status: str) -> None:
-        super().__init__(f"A {current_status} job cannot {event.replace('_', ' ')}.", current_status=current_status)
+        move = _DONE_TO_JOBS.get(event, event.replace("_", " "))
+        super().__init__(f"A {current_status} job cannot {move}.", current_status=current_status)
 
 
 @dataclass(frozen=True, slots=True)

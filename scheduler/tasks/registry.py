@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import ModuleType, SimpleNamespace
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
@@ -127,7 +127,11 @@ class Registry:
             faults = invalid.errors(include_url=False, include_context=False, include_input=False)
             raise InvalidInput(
                 [
-                    FieldError(("task", "data", *e["loc"]), e["msg"].removeprefix("Value error, "), e["type"])
+                    FieldError(
+                        ("task", "data", *_place(e["loc"], data, is_missing=e["type"] == "missing")),
+                        e["msg"].removeprefix("Value error, "),
+                        e["type"],
+                    )
                     for e in faults
                 ]
             ) from None
@@ -253,6 +257,25 @@ def _resolved(name: str, handler: Handler, parameter: inspect.Parameter) -> obje
             f"Task {name!r}: the annotation {parameter.annotation!r} of {_where(handler)} cannot be resolved "
             f"({unknown}): define the model at the top of the module, not under TYPE_CHECKING."
         ) from None
+
+
+def _place(loc: tuple[str | int, ...], data: JsonObject, *, is_missing: bool) -> tuple[str | int, ...]:
+    """`loc` without what stands nowhere in `data`, but for a field that `is_missing`: the last of it.
+
+    Pydantic puts the alternatives of a union between, by names of its own, addresses in memory among them.
+    """
+    place: list[str | int] = []
+    value: object = data
+    for depth, part in enumerate(loc, start=1):
+        if isinstance(part, int):
+            elements = cast("list[object]", value) if isinstance(value, list) else []
+            value = elements[part] if part < len(elements) else None
+        elif isinstance(value, dict) and (part in value or (is_missing and depth == len(loc))):
+            value = cast("JsonObject", value).get(part)
+        else:
+            continue
+        place.append(part)
+    return tuple(place)
 
 
 def _schema_of(declared: TaskType) -> JsonObject:

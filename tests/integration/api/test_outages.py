@@ -28,6 +28,13 @@ def test_reads_are_unavailable_without_postgresql(storeless: Api, path: str) -> 
     assert int(answer.headers["Retry-After"]) >= 1
 
 
+def test_a_log_in_is_asked_to_wait_as_long_as_everything_else(storeless: Api) -> None:
+    """Not until its address may log in more often again."""
+    answer = storeless.post("/api/auth/login", {"email": "ada@example.com", "password": "long enough, is it?"})
+    answer.problem(503)
+    assert answer.headers["Retry-After"] == storeless.get("/api/jobs").headers["Retry-After"]
+
+
 @pytest.mark.parametrize("path", ["/api/cancel/1", "/api/retry/1", "/api/duplicate/1"])
 def test_writes_are_unavailable_without_postgresql(storeless: Api, path: str) -> None:
     assert int(storeless.post(path).headers["Retry-After"]) >= 1
@@ -87,7 +94,9 @@ def test_unready_without_redis(services: Services, closed_port: int) -> None:
 
 
 def test_unready_without_postgresql(storeless: Api) -> None:
-    checks = storeless.get("/readyz").ok(503)["checks"]
+    answer = storeless.get("/readyz")
+    assert answer.headers["Retry-After"] == "2"
+    checks = answer.ok(503)["checks"]
     assert {name: check["status"] for name, check in checks.items()} == dict.fromkeys(
         ("postgresql", "redis", "schema"), "failed"
     )

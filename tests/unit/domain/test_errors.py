@@ -43,7 +43,7 @@ def test_the_tree_is_as_drawn() -> None:
 
 def test_an_illegal_transition_names_the_move_and_the_state() -> None:
     error = IllegalTransition(event="give_back", current_status="completed")
-    assert str(error) == "A completed job cannot give back."
+    assert str(error) == "A completed job cannot be given back."
     assert error.current_status == "completed"
 
 

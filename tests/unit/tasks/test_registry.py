@@ -5,9 +5,10 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import pytest
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 
 from scheduler.domain.errors import ConfigurationError, InvalidInput, PermanentError
 from scheduler.domain.job import JsonObject
@@ -88,6 +89,29 @@ def test_each_fault_of_the_data_is_named() -> None:
     assert {(fault.loc, fault.type) for fault in caught.value.errors} == {
         (("task", "data", "path"), "missing"),
         (("task", "data", "width"), "int_parsing"),
+    }
+
+
+class Choice(BaseModel):
+    one_or_many: Annotated[str, AfterValidator(str.upper)] | list[Annotated[int, Field(ge=1)]]
+    list_or_members: list[int] | dict[str, int]
+    nested: list[Resize]
+
+
+def test_a_fault_is_where_the_data_has_it_whatever_may_stand_there() -> None:
+    registry = Registry([TaskType("choice", Kind.THREAD, Choice, resize)])
+    with pytest.raises(InvalidInput) as caught:
+        registry.validate(
+            "choice", {"one_or_many": [0], "list_or_members": {"a": "x"}, "nested": [{"path": "a"}, {"width": "b"}]}
+        )
+    assert {fault.loc[2:] for fault in caught.value.errors} == {
+        ("one_or_many",),
+        ("one_or_many", 0),
+        ("list_or_members",),
+        ("list_or_members", "a"),
+        ("nested", 0, "width"),
+        ("nested", 1, "path"),
+        ("nested", 1, "width"),
     }
 
 

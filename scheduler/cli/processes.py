@@ -15,6 +15,8 @@ from types import FrameType
 from honcho import manager as honcho
 from honcho.printer import Message, Printer
 
+from scheduler.domain.errors import ConfigurationError
+from scheduler.embedded import EmbeddedServers
 from scheduler.settings import Settings
 
 NAMES = ("api", "picker", "executor", "monitor")
@@ -23,15 +25,23 @@ NAMES = ("api", "picker", "executor", "monitor")
 class Processes(honcho.Manager):
     """Starts the processes, shows their output, and stops all when one ends or a signal asks for it.
 
-    `when_ready` is called once, from a thread of its own, when every process is at work.
+    Of `servers`, whatever dies meanwhile is started again. `when_ready` is called once, from a thread of its own, when
+    every process is at work.
     """
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str], when_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        servers: EmbeddedServers | None,
+        when_ready: Callable[[], None],
+    ) -> None:
         self._awaited = {name: threading.Event() for name in NAMES}
         super().__init__(_ReadyPrinter(self._awaited))
         for name in NAMES:
             self.add_process(name, f"exec {shlex.quote(sys.executable)} -m scheduler {name}", env=dict(environment))
         self._settings = settings
+        self._servers = servers
         self._when_ready = when_ready
         self._signals = 0
         self._passed_on = 0
@@ -65,7 +75,18 @@ class Processes(honcho.Manager):
                 self.terminate()
             else:
                 self._killall()  # SIGTERM again: leave at once
+        if self._servers and not (self._signals or self.returncode or self._any_stopped()):
+            self._revive(self._servers)
         return True
+
+    def _revive(self, servers: EmbeddedServers) -> None:
+        try:
+            for name in servers.revive():
+                self._system_print(f"{name} had died, and is started again\n")
+        except ConfigurationError as fault:
+            self._system_print(f"{fault}\n")
+            self.returncode = 1
+            self.terminate()
 
     def _watch(self) -> None:
         while not self._api_is_ready():

@@ -48,7 +48,7 @@ def up() -> None:
 def _run(settings: Settings, started: float) -> int:
     require_free_port(settings.api_host, settings.api_port)
     with ExitStack() as stack:
-        urls = _start_servers(settings, stack)
+        urls, servers = _start_servers(settings, stack)
         stack.callback(_ignore_signals)  # nothing interrupts the servers' own stop
         settings = settings.model_copy(update={"database_url": SecretStr(urls["DATABASE_URL"])})
         migrate(settings)
@@ -58,7 +58,9 @@ def _run(settings: Settings, started: float) -> int:
         signing = {"JWT_SECRET": ",".join(settings.jwt_secrets) or _kept_secret(settings)}
         admin = ensure_admin(settings)
         environment = {**os.environ, **urls, **signing, LIFELINE: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
-        return Processes(settings, environment, lambda: _greet(settings, admin, time.monotonic() - started)).run()
+        return Processes(
+            settings, environment, servers, lambda: _greet(settings, admin, time.monotonic() - started)
+        ).run()
 
 
 def _kept_secret(settings: Settings) -> str:
@@ -70,8 +72,8 @@ def _kept_secret(settings: Settings) -> str:
     return kept
 
 
-def _start_servers(settings: Settings, stack: ExitStack) -> dict[str, str]:
-    """Start those for which no URL is set; returns both URLs."""
+def _start_servers(settings: Settings, stack: ExitStack) -> tuple[dict[str, str], EmbeddedServers | None]:
+    """Start those for which no URL is set; returns both URLs, and the servers if there are any."""
     urls = {
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "REDIS_URL": settings.redis_url.get_secret_value(),
@@ -81,13 +83,14 @@ def _start_servers(settings: Settings, stack: ExitStack) -> dict[str, str]:
         wanted.append("postgres")
     if not urls["REDIS_URL"]:
         wanted.append("valkey")
+    servers = None
     if wanted:
         servers = stack.enter_context(EmbeddedServers(settings.data_dir, wanted=wanted))
         urls["DATABASE_URL"] = urls["DATABASE_URL"] or servers.database_url
         urls["REDIS_URL"] = urls["REDIS_URL"] or servers.redis_url
         published = publish_servers(settings, database_url=urls["DATABASE_URL"], redis_url=urls["REDIS_URL"])
         stack.callback(published.unlink, missing_ok=True)
-    return urls
+    return urls, servers
 
 
 def require_free_port(host: str, port: int) -> None:

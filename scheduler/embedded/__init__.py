@@ -54,6 +54,16 @@ class EmbeddedServers:
     ) -> None:
         self._running.close()
 
+    def revive(self) -> list[str]:
+        """Start those again that have died, and name them; call it in the main thread.
+
+        Raises ConfigurationError when one does not come up.
+        """
+        dead = [server for server in self._servers.values() if server.has_ended]
+        for server in dead:
+            server.revive()
+        return [server.name for server in dead]
+
     @property
     def postgres(self) -> Server:
         return self._servers["postgres"]

@@ -146,6 +146,18 @@ class Server(ABC):
         self.stop(immediate=immediate)
         self.start()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has died since it was started, and nobody had asked it to."""
+        return self._process is not None and self._process.poll() is not None
+
+    def revive(self) -> None:
+        """Start it again on the port where its clients seek it. Raises ConfigurationError when it does not come up."""
+        sought = self.port
+        self.start()
+        if self.port != sought:
+            raise ConfigurationError(f"{self.name} has died, and its port {sought} is taken: start everything again.")
+
     def pause(self) -> None:
         """Freeze it: connections hang, as those to a server that is too busy do."""
         signal_processes(self._processes(), signal.SIGSTOP)

@@ -16,7 +16,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from scheduler.embedded.process import find_free_port
+from scheduler.embedded.process import find_free_port, find_processes
 from tests.eventually import eventually
 from tests.processes import living_in
 
@@ -101,6 +101,11 @@ def running_up(
         process.kill()
         process.wait()
         eventually(lambda: living_in(data_dir) == [], 30.0, what="the end of every process")
+
+
+def kill_server(data_dir: Path, program: str) -> None:
+    """Kill the process that the others of it come from."""
+    os.kill(find_processes(program, data_dir / program.removesuffix("-server") / "data")[0], signal.SIGKILL)
 
 
 def fetch(*curl: str) -> dict[str, object]:
@@ -188,6 +193,28 @@ def test_a_process_that_dies_ends_all(data_dir: Path) -> None:
         picker = re.search(r"picker started \(pid=(\d+)\)", up.output)
         assert picker is not None
         os.kill(int(picker[1]), signal.SIGKILL)
+        assert up.process.wait(timeout=60) == 1
+        eventually(lambda: living_in(data_dir) == [], 5.0, what="the end of every process")
+
+
+@pytest.mark.parametrize(("program", "name"), [("postgres", "PostgreSQL"), ("valkey-server", "Valkey")])
+def test_a_server_that_dies_is_started_again(data_dir: Path, program: str, name: str) -> None:
+    with running_up(data_dir) as up:
+        up.wait_for("Ready after")
+        job = try_the_line_it_prints(up)
+        kill_server(data_dir, program)
+        up.wait_for(f"{name} had died, and is started again")
+        eventually(lambda: look(up, job).get("status") == "completed", 30.0, what="the job of before")
+        try_the_line_it_prints(up)
+        assert up.end(signal.SIGTERM) == 0
+
+
+def test_a_server_that_cannot_start_again_ends_all(data_dir: Path) -> None:
+    with running_up(data_dir) as up:
+        up.wait_for("Ready after")
+        (data_dir / "postgres" / "data" / "PG_VERSION").write_text("1\n")
+        kill_server(data_dir, "postgres")
+        up.wait_for("PostgreSQL did not start: ")
         assert up.process.wait(timeout=60) == 1
         eventually(lambda: living_in(data_dir) == [], 5.0, what="the end of every process")
 

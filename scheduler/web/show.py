@@ -52,6 +52,18 @@ def plain(value: float) -> str:
     return str(int(value) if value == int(value) else value)
 
 
+def flat(value: Any) -> str:
+    """JSON on one line, as somebody would write it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def standing(schedule: dict[str, Any]) -> str:
+    """Whether a schedule still makes jobs."""
+    if not schedule["enabled"]:
+        return "paused"
+    return "active" if schedule["next_run_at"] else "ended"
+
+
 def pretty(value: Any) -> str:
     """JSON to be read; of what is very long, the beginning."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
@@ -65,5 +77,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "number": number,
     "plain": plain,
     "masked": masked,
+    "flat": flat,
     "pretty": pretty,
+    "standing": standing,
 }

@@ -29,7 +29,7 @@ function whens(splits) {
     return minutes.format(at) + (isNew ? `\n${date}` : "");
   });
 }
-const lasting = (ms) => (ms >= 1000 ? `${ms / 1000} s` : `${ms} ms`);
+const lasting = (ms) => (ms === null ? null : ms >= 1000 ? `${ms / 1000} s` : `${ms} ms`);
 const decade = (ms, round) => round(Math.log10(ms));
 const decades = (least, most) => {
   const first = decade(least, Math.round), last = decade(most, Math.round);
@@ -55,7 +55,7 @@ function draw(root) {
     const bars = uPlot.paths.bars({ size: [0.7, 40] });
     const axis = { stroke: colour("--pico-muted-color"), grid: { stroke: colour("--pico-muted-border-color"), width: 1 } };
     const series = (label, name) => ({ label, stroke: colour(name), fill: colour(name), paths: bars, points: { show: false } });
-    const line = (label, name) => ({ label, stroke: colour(name), width: 2, spanGaps: true, points: { size: 4 } });
+    const line = (label, name) => ({ label, stroke: colour(name), width: 2, spanGaps: true, points: { show: true, size: 4 } });
     const at = moments.map((each) => Date.parse(each.at) / 1000);
     const half = (at[1] - at[0]) / 2;
     const options = {
@@ -65,13 +65,13 @@ function draw(root) {
         : [line("p50", "--done"), line("p95", "--late"), line("p99", "--bad")])],
       axes: [
         { ...axis, values: (_, splits) => whens(splits) },
-        { ...axis, size: 60, ...shape.axis },
+        { ...axis, size: 68, ...shape.axis },
       ],
       scales: { x: { range: (_, first, last) => [first - half, last + half] }, y: shape.scale },
     };
     place.replaceChildren();
     const values = isCounts
-      ? [moments.map((each) => each.completed + each.failed), moments.map((each) => each.failed)]
+      ? [(each) => each.completed + each.failed, (each) => each.failed].map((count) => moments.map((each) => count(each) || null))
       : ["p50", "p95", "p99"].map((name) => moments.map((each) => each[kind][name]));
     new uPlot(options, [at, ...values], place);
   }

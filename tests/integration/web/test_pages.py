@@ -263,6 +263,38 @@ def test_a_long_notice_of_any_alphabet_is_shown(admin: Dashboard) -> None:
     assert len(cookie) < 4_000
 
 
+def test_the_audit_reads_as_it_was_written(admin: Dashboard) -> None:
+    Api(admin.app).post("/api/schedules", {"name": "Früh & spät", "cron": "0 5 * * *", "task": NOOP}).ok(201)
+    assert '"name": "Früh & spät"' in html.unescape(admin.get("/audit").text)
+
+
+def test_a_schedule_says_where_it_stands(admin: Dashboard) -> None:
+    api = Api(admin.app)
+    for name, more in (
+        ("goes-on", {}),
+        ("is-over", {"ends_at": "2020-01-01T00:00:00Z"}),
+        ("waits", {"enabled": False}),
+    ):
+        api.post("/api/schedules", {"name": name, "cron": "0 5 * * *", "task": NOOP, **more}).ok(201)
+    rows = re.findall(
+        r">(goes-on|is-over|waits)<.*?<td>(active|ended|paused)</td>", admin.get("/schedules").text, re.DOTALL
+    )
+    assert dict(rows) == {"goes-on": "active", "is-over": "ended", "waits": "paused"}
+    (over,) = (each for each in api.get("/api/schedules").ok()["schedules"] if each["name"] == "is-over")
+    assert "ended</p>" in admin.get(f"/schedules/{over['id']}").text
+
+
+def test_keys_of_several_accounts_name_whose_they_are(admin: Dashboard, services: Services) -> None:
+    admin.post("/keys", {"name": "mine", "scope": "read"})
+    assert ">Account<" not in admin.get("/keys").text
+    with services.database.connection() as conn:
+        other = create_account(conn, NewAccount(email="mei@example.com", password_hash="x", role=Role.USER))
+    Api(admin.app, access_token(Role.USER, account_id=other.id)).post("/api/auth/keys", {"name": "hers", "scope": "read"}).ok(201)
+    shown = admin.get("/keys").text
+    assert ">Account<" in shown
+    assert f'<td class="number">{other.id}</td>' in shown
+
+
 def test_while_postgresql_is_away_a_page_says_so(services: Services, closed_port: int) -> None:
     database = Database(f"postgresql://nobody@127.0.0.1:{closed_port}/none", name="test", timeout=0.2)
     client = create_app(replace(services, database=database), dashboard).test_client()

@@ -25,10 +25,21 @@ def describe(error: BaseException) -> JsonObject:
     if isinstance(error, Described):
         return error.description
     if isinstance(error, TaskError):
-        return {"type": error.type, "message": cut(storable(str(error)), _MAX_MESSAGE_BYTES)}
+        return {"type": storable(error.type), "message": _message(error)}
     trace = "".join(traceback.format_exception(error)[-_FRAMES:])
     return {
         "type": type(error).__name__,
-        "message": cut(storable(str(error) or repr(error)), _MAX_MESSAGE_BYTES),
+        "message": _message(error),
         "traceback": cut(storable(trace), _MAX_TRACEBACK_BYTES),
     }
+
+
+def _message(error: BaseException) -> str:
+    """What it says of itself; an error that cannot even do that still has a name."""
+    for say in (str, repr):
+        try:
+            if text := say(error):
+                return cut(storable(text), _MAX_MESSAGE_BYTES)
+        except Exception:  # noqa: BLE001, S112 - whatever a handler's own class raises there
+            continue
+    return type(error).__name__

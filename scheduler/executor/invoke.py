@@ -1,5 +1,6 @@
 """Call a handler where its kind says: on the loop, in a thread, or in a process of its own."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
@@ -28,7 +29,9 @@ async def invoke(task_type: TaskType, data: BaseModel, context: TaskContext, lea
         case Kind.ASYNC:
             try:
                 return await cast("Awaitable[object]", lease.begin(lambda: task_type.handler(data, context)))
-            except (SystemExit, KeyboardInterrupt) as error:  # asyncio would end the executor with it
+            except (Exception, asyncio.CancelledError):
+                raise
+            except BaseException as error:  # asyncio would end the executor with it, or nobody would record it
                 raise RuntimeError(repr(error)) from error
         case Kind.THREAD:
             return await in_thread(lambda: lease.begin(lambda: task_type.handler(data, context)))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scheduler.daemon import Stop, Wake, keep_what_is_there, repeat
+from scheduler.domain.errors import QueueUnavailable
 from scheduler.domain.queue import NewWorker
 from scheduler.logs import get_log
 from scheduler.picker.claim import Claim
@@ -95,4 +96,14 @@ class Picker:
     def _step(self) -> float:
         for duty in self._upkeep:
             duty.step_if_due()
-        return min(self._claim.step(), self._recurring.step(), self._rescue_seconds)  # claims first: jobs wait for them
+        try:
+            pause = self._claim.step()  # first: jobs wait for it
+        except QueueUnavailable:
+            self._make_jobs_of_schedules()
+            raise
+        return min(pause, self._recurring.step(), self._rescue_seconds)
+
+    def _make_jobs_of_schedules(self) -> None:
+        """All that are due: they need no Redis, and would count as missed when it is back."""
+        while self._recurring.step() <= 0 and not self._stop.requested.is_set():
+            pass

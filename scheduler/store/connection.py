@@ -46,6 +46,10 @@ _LOOK_SECONDS: Final = 0.5
 _REFUSAL: Final = re.compile(r"FATAL:\s+([^\n]+)")
 _AWAY: Final = "PostgreSQL does not answer: check that it runs and that DATABASE_URL is right."
 
+_READ_ONLY: Final = (
+    "PostgreSQL takes no writes: it is a standby, or its disk is full. Point DATABASE_URL at the primary."
+)
+
 
 class Database:
     """A pool of autocommit connections to one database, at most `max_size`; waits `timeout` seconds for one.
@@ -91,7 +95,7 @@ class Database:
     def connection(self, *, seconds: float = ANSWER_SECONDS) -> Generator[Connection]:
         """Lend a connection, for so many seconds at most.
 
-        Raises StoreUnavailable when there is none, or when it breaks during the block.
+        Raises StoreUnavailable when there is none, or when it breaks or takes no writes during the block.
         """
         try:
             connection = self._live_connection()
@@ -103,6 +107,9 @@ class Database:
                 self._pool.putconn(connection)
         except (psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
             raise StoreUnavailable(_AWAY) from error
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            self._pool.drain()  # a new connection may lead to the server that has taken its place
+            raise StoreUnavailable(_READ_ONLY) from error
 
     def _live_connection(self) -> "_Pooled":
         """One that answers. When one does not, none of its age will: the server was restarted, and all are replaced.

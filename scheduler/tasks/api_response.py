@@ -17,6 +17,8 @@ from scheduler.tasks.text import storable
 
 ERROR_TYPE: Final = "http_status"
 MAX_RETRY_AFTER_SECONDS: Final = 3600.0
+_DEEPEST: Final = 200
+"""Levels of JSON that are kept as such: orjson writes 254, and an answer lies a few below its result."""
 
 _RETRIED: Final = frozenset({408, 425, 429})
 _KEPT_HEADERS: Final = (
@@ -103,7 +105,7 @@ def _decoded(response: ClientResponse, body: bytes, *, truncated: bool) -> JsonV
     if not truncated and (kind == "application/json" or kind.endswith("+json")):
         try:
             value = cast("JsonValue", orjson.loads(body))
-            if _is_storable(value):
+            if _is_storable(value, _DEEPEST):
                 return value
         except (orjson.JSONDecodeError, RecursionError):
             pass  # the server calls it JSON: keep what it really sent
@@ -114,15 +116,20 @@ def _decoded(response: ClientResponse, body: bytes, *, truncated: bool) -> JsonV
     return storable(text)
 
 
-def _is_storable(value: JsonValue) -> bool:
-    """Whether PostgreSQL can keep it: JSON allows NUL characters (as an escape), its database type does not."""
+def _is_storable(value: JsonValue, levels: int) -> bool:
+    """Whether PostgreSQL can keep it: JSON allows NUL characters (as an escape), its database type does not.
+
+    Nor what is nested deeper than `levels`: what reads that may still be unable to write it.
+    """
     match value:
         case str():
             return "\x00" not in value
         case dict():
-            return all("\x00" not in key and _is_storable(each) for key, each in value.items())
+            return levels > 0 and all(
+                "\x00" not in key and _is_storable(each, levels - 1) for key, each in value.items()
+            )
         case list():
-            return all(map(_is_storable, value))
+            return levels > 0 and all(_is_storable(each, levels - 1) for each in value)
         case float():
             return math.isfinite(value)
         case _:

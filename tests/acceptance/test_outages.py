@@ -7,7 +7,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -15,7 +17,9 @@ import pytest
 import redis
 
 from scheduler.daemon import Stop
-from scheduler.domain.job import DEFAULT_QUEUE, Attempt, AttemptKey, Completed, Outcome
+from scheduler.domain.caller import OPERATOR
+from scheduler.domain.job import DEFAULT_QUEUE, Attempt, AttemptKey, Completed, NewJob, Outcome
+from scheduler.domain.schedule import Misfire, NewSchedule, Timing
 from scheduler.embedded import Server
 from scheduler.executor.hold import Hold
 from scheduler.executor.receiver import Receiver
@@ -25,6 +29,7 @@ from scheduler.executor.starter import Starter
 from scheduler.executor.worker import MessageWorker
 from scheduler.queue import push_messages
 from scheduler.store.connection import Database
+from scheduler.store.schedules import create_schedule
 from tests.acceptance.cluster import Answer, Cluster, Node, free_port
 from tests.acceptance.own_servers import LEASE, Crowd, OwnServers, cluster_on, paused, running_own_servers, stopped
 from tests.eventually import eventually
@@ -160,6 +165,34 @@ def test_postgresql_frozen_for_longer_than_a_lease(cluster: Cluster, own: OwnSer
     assert_all_alive(nodes)
 
 
+def test_postgresql_that_takes_no_writes_for_a_while(cluster: Cluster, own: OwnServers) -> None:
+    """As a primary does that has become a standby, and a managed server whose disk is full."""
+    nodes = cluster.start(*ROLES)
+    ends = cluster.create("ledger_sleep", {"seconds": [1.0]})
+    cluster.entry(ends, "start")
+    with read_only(own):
+        cluster.entry(ends, "end")
+        eventually(lambda: "results wait for PostgreSQL" in nodes[2].log, SLACK, what="a result that waits")
+        answer = post(cluster)
+        assert (answer.status, "takes no writes" in answer.body["detail"]) == (503, True)
+    eventually(lambda: post(cluster).status == 201, SLACK)
+    cluster.reach(ends, "completed", within=SLACK)
+    assert cluster.outcomes(ends) == [(1, "completed")]
+    assert_all_alive(nodes)
+
+
+@contextmanager
+def read_only(own: OwnServers) -> Generator[None]:
+    with psycopg.connect(own.embedded.database_url, autocommit=True) as admin:
+        admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        admin.execute("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            admin.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            admin.execute("SELECT pg_reload_conf()")
+
+
 # ── Redis ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -182,6 +215,25 @@ def test_redis_away_for_longer_than_a_lease(
         assert cluster.outcomes(job_id) == [(1, "completed")]
     assert cluster.entries(taken[0]) == []
     assert_all_alive(nodes)
+
+
+def test_schedules_miss_nothing_without_redis(cluster: Cluster, own: OwnServers) -> None:
+    """Though a job is due, which no picker can hand over, and what is late would be skipped."""
+    picker = cluster.start_one("picker")
+    task = NewJob(name="every second", task_type="noop", task_data={})
+    timing = Timing(cron="* * * * * *", misfire=Misfire.SKIP)
+    with stopped(own.redis):
+        cluster.create("noop")
+        with cluster.database.connection() as conn:
+            schedule = create_schedule(conn, OPERATOR, NewSchedule(timing=timing, job=task))
+
+        def made() -> list[datetime]:
+            found = "SELECT occurrence_at FROM jobs WHERE schedule_id = %s ORDER BY 1"
+            return [at for (at,) in cluster.sql(found, schedule.id)]
+
+        eventually(lambda: len(made()) > 16, 3 * SLACK, what="the jobs of a quarter of a minute")
+    assert {later - earlier for earlier, later in pairwise(made())} == {timedelta(seconds=1)}
+    assert_all_alive([picker])
 
 
 def test_processes_that_start_before_their_servers(cluster: Cluster, own: OwnServers) -> None:

@@ -53,6 +53,7 @@ def test_a_json_answer_is_the_result_with_harmless_headers_only() -> None:
         (b"caf\xe9", "text/plain; charset=latin-1", "café"),
         (b"x", "text/plain; charset=no-such", "x"),
         (b"[" * 900 + b"]" * 900, "application/problem+json", None),
+        (b"[" * 300 + b"]" * 300, "application/json", "[" * 300 + "]" * 300),
         (b"", "application/json", ""),
     ],
 )

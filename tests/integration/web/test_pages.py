@@ -289,7 +289,9 @@ def test_keys_of_several_accounts_name_whose_they_are(admin: Dashboard, services
     assert ">Account<" not in admin.get("/keys").text
     with services.database.connection() as conn:
         other = create_account(conn, NewAccount(email="mei@example.com", password_hash="x", role=Role.USER))
-    Api(admin.app, access_token(Role.USER, account_id=other.id)).post("/api/auth/keys", {"name": "hers", "scope": "read"}).ok(201)
+    Api(admin.app, access_token(Role.USER, account_id=other.id)).post(
+        "/api/auth/keys", {"name": "hers", "scope": "read"}
+    ).ok(201)
     shown = admin.get("/keys").text
     assert ">Account<" in shown
     assert f'<td class="number">{other.id}</td>' in shown

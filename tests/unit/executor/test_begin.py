@@ -6,7 +6,7 @@ import time
 import pytest
 from pydantic import BaseModel
 
-from scheduler.domain.job import Attempt, AttemptKey
+from scheduler.domain.job import Attempt, AttemptKey, Failed
 from scheduler.domain.retry import DEFAULT_RETRY
 from scheduler.executor.deadlines import Deadlines
 from scheduler.executor.places import Places
@@ -35,6 +35,15 @@ def begin_thread(_: Nothing, context: TaskContext) -> None:
 @task("begin_process", kind="process")
 def begin_process(_: Nothing, context: TaskContext) -> None:
     raise AssertionError("in another process, which nothing here would see")
+
+
+class Leave(BaseException):
+    """As what some libraries end their own tasks with."""
+
+
+@task("begin_leaving")
+async def begin_leaving(_: Nothing, context: TaskContext) -> None:
+    raise Leave
 
 
 def running(kind: str, left: float) -> Running:
@@ -101,3 +110,9 @@ def test_one_that_is_cancelled_before_its_first_step_still_comes_to_its_end(regi
 
     asyncio.run(cancel_at_once())
     assert (ended, called) == ([None], [])
+
+
+def test_whatever_a_handler_raises_fails_its_attempt(registry: Registry) -> None:
+    outcome = asyncio.run(run_attempt(running("leaving", LEASE), registry, Places(threads=1, processes=1), Deadlines()))
+    assert isinstance(outcome, Failed)
+    assert "Leave()" in str(outcome.error["message"])

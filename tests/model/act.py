@@ -43,6 +43,10 @@ class Act(ABC):
     def expect(self, jobs: Jobs) -> Expected:
         """What becomes of these jobs, and what it says of them, if nobody else acts."""
 
+    def told_past(self, jobs: Jobs) -> Told:  # noqa: ARG002 - most say nothing then
+        """What it says all the same where it passes over each row of these."""
+        return {}
+
 
 def each(jobs: Jobs, does: Callable[[int, Job], tuple[Job, Hashable] | None]) -> Expected:
     """What becomes of each job by itself; None for one that is left alone."""

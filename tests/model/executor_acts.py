@@ -135,6 +135,10 @@ class Extend(Act):
         after = {job_id: replace(job, lease=Lease.RUNS) if job_id in ids else job for job_id, job in jobs.items()}
         return after, _by_job(extended, {*self.keys} - extended)
 
+    def told_past(self, jobs: Jobs) -> Told:
+        """That earlier runs of a job are gone is seen without its row's lock."""
+        return _by_job(set(), {key for key in self.keys if not _stands(jobs, key)})
+
 
 def _stands(jobs: Jobs, key: AttemptKey) -> bool:
     return jobs[key.job_id].status is JobStatus.RUNNING and jobs[key.job_id].run == key.run

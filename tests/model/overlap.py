@@ -69,7 +69,7 @@ def possible(jobs: Jobs, first: Act, second: Act, overlap: Overlap) -> Iterator[
     if overlap is Overlap.CRASH:
         yield after_second, {}, second_alone
         if second.passes_over:
-            yield jobs, {}, {}
+            yield jobs, {}, second.told_past(jobs)
         return
     after_first, first_alone = first.expect(jobs)
     both, second_told = second.expect(after_first)
@@ -77,10 +77,10 @@ def possible(jobs: Jobs, first: Act, second: Act, overlap: Overlap) -> Iterator[
     both, first_told = first.expect(after_second)
     yield both, first_told, second_alone
     if second.passes_over:
-        yield after_first, first_alone, {}
+        yield after_first, first_alone, second.told_past(jobs)
     if overlap is Overlap.RACE:
         if first.passes_over:
-            yield after_second, {}, second_alone
+            yield after_second, first.told_past(jobs), second_alone
         if isinstance(first, Claim):
             both, first_told = _by_an_older_clock(first, jobs, after_second)
             yield both, first_told, second_alone

@@ -67,6 +67,8 @@ class Starter:
                     self._admitted = self._admit(attempts, asked)
                 if len(attempts) < len(ids):
                     later = backlog.due_later(conn, ids)
+                    if len(attempts) + len(later) < len(ids):
+                        transitions.give_back_paused(conn, ids)
         except StoreUnavailable:
             self.give_back(Message(message.queue, ids))  # one that did start is stale to whoever takes it
             raise

@@ -118,7 +118,8 @@ def upcoming_keyed(conn: Connection) -> list[UpcomingKeyed]:
 
 _DUE_LATER: Final = """
     SELECT id, extract(epoch FROM next_run_at - clock_timestamp())::float8 FROM jobs
-    WHERE id = ANY (%(ids)s) AND status = 'picked' AND (expires_at IS NULL OR expires_at > now())"""
+    WHERE id = ANY (%(ids)s) AND status = 'picked' AND (expires_at IS NULL OR expires_at > now())
+      AND queue <> ALL (ARRAY(SELECT name FROM queue_controls WHERE paused))"""
 
 
 def due_later(conn: Connection, ids: Sequence[int]) -> dict[int, float]:

@@ -3,7 +3,7 @@
 claims.py    claim, claim_keyed                  a picker takes due jobs
 limits.py    claim_held                          the same, from a queue that is paused or limited
 attempts.py  start, complete, retry_later, fail  an executor runs them
-upkeep.py    give_back, take_back, rescue, bury, expire     what was left behind is set right
+upkeep.py    give_back, give_back_paused, take_back, rescue, bury, expire     what was left behind is set right
 requests.py  cancel, retry, each also for many   a user decides
 
 Every statement names the status that it starts from, and for an attempt its fence (`run`) as well. Zero rows
@@ -15,7 +15,7 @@ from scheduler.store.transitions.attempts import complete, fail, retry_later, st
 from scheduler.store.transitions.claims import claim, claim_keyed
 from scheduler.store.transitions.limits import Held, claim_held
 from scheduler.store.transitions.requests import KEY_HAS_PASSED, cancel, cancel_free, retry, retry_many
-from scheduler.store.transitions.upkeep import Rescued, bury, expire, give_back, rescue, take_back
+from scheduler.store.transitions.upkeep import Rescued, bury, expire, give_back, give_back_paused, rescue, take_back
 
 __all__ = [
     "KEY_HAS_PASSED",
@@ -31,6 +31,7 @@ __all__ = [
     "expire",
     "fail",
     "give_back",
+    "give_back_paused",
     "rescue",
     "retry",
     "retry_later",

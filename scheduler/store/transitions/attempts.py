@@ -18,6 +18,7 @@ _START: Final = """
                            THEN now() + make_interval(secs => %(lease)s) ELSE lease_until END
     WHERE id = ANY (%(ids)s::bigint[]) AND status = 'picked' AND next_run_at <= now()
       AND (expires_at IS NULL OR expires_at > now())
+      AND queue <> ALL (ARRAY(SELECT name FROM queue_controls WHERE paused))
     RETURNING id, run, attempt, max_attempts, task_type, task_data::text, timeout_seconds,
               retry_backoff::text, retry_delay_seconds, retry_max_delay_seconds, retry_jitter,
               extract(epoch FROM now() - next_run_at)::float8, extract(epoch FROM lease_until - now())::float8,
@@ -28,7 +29,8 @@ _START: Final = """
 
 def start(conn: Connection, *, ids: Sequence[int], worker: str, lease_seconds: float) -> list[Attempt]:
     """Begin an attempt at each of these picked jobs. One that is missing in the answer is not due yet
-    (`backlog.due_later`), or was cancelled, rescued, has expired, or was started by someone else.
+    (`backlog.due_later`), or was cancelled, rescued, has expired, or was started by someone else; or its queue is
+    paused, which a claim that was under way at that moment did not know (`give_back_paused`).
 
     A lease with half its time left is kept as it is: then the update touches no index (a HOT update).
     """

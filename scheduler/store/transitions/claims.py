@@ -79,7 +79,10 @@ _CLAIM_KEYED: Final = """
     SET status = 'picked', picked_at = now(), updated_at = now(), settled = false,
         lease_until = now() + make_interval(secs => %(lease)s)
     WHERE status = 'pending' AND (%(within)s OR NOT EXISTS (
-        SELECT FROM queue_controls WHERE name = %(queue)s AND held)) AND id = ANY (ARRAY(
+        SELECT FROM queue_controls WHERE name = %(queue)s AND held))
+      -- Again, for one that was just being changed; in a coalesce(), lest another index than the key's is taken for it.
+      AND coalesce(queue = %(queue)s AND next_run_at <= now() AND coalesce(expires_at > now(), true), false)
+      AND id = ANY (ARRAY(
         SELECT first.id
         FROM free CROSS JOIN LATERAL (
             SELECT each_level.*

@@ -17,6 +17,18 @@ def give_back(conn: Connection, ids: Sequence[int]) -> int:
     return len(fetch_all(conn, _GIVE_BACK, {"ids": list(ids)})) if ids else 0
 
 
+_GIVE_BACK_PAUSED: Final = """
+    UPDATE jobs SET status = 'pending', picked_at = NULL, lease_until = NULL, updated_at = now()
+    WHERE id = ANY (%(ids)s) AND status = 'picked'
+      AND queue = ANY (ARRAY(SELECT name FROM queue_controls WHERE paused))
+    RETURNING id"""
+
+
+def give_back_paused(conn: Connection, ids: Sequence[int]) -> int:
+    """The same for those whose queue is paused, which no executor would start."""
+    return len(fetch_all(conn, _GIVE_BACK_PAUSED, {"ids": list(ids)})) if ids else 0
+
+
 _TAKE_BACK: Final = """
     UPDATE jobs SET status = 'pending', picked_at = NULL, lease_until = NULL, updated_at = now()
     WHERE lease_until IS NOT NULL AND queue = %(queue)s AND status = 'picked'

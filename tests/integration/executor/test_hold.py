@@ -20,6 +20,7 @@ from scheduler.executor.worker import Message, MessageWorker
 from scheduler.store import backlog, transitions
 from scheduler.store.connection import Database
 from scheduler.store.intake import create_jobs
+from scheduler.store.queues import set_paused
 from scheduler.store.reads import get_job
 from tests.eventually import eventually
 
@@ -147,3 +148,12 @@ def test_a_job_due_now_overtakes_those_that_are_held(executor: Executor, db: Dat
     (due,) = claimed_ahead(db, 1, seconds=0)
     assert executor.take(due) == {}
     assert executor.ids_started() == {due}
+
+
+def test_what_was_claimed_of_a_queue_that_is_paused_by_now_goes_back(executor: Executor, db: Database) -> None:
+    ids = [*claimed_ahead(db, 1, seconds=0), *claimed_ahead(db, 1, seconds=60)]
+    with db.connection() as conn:
+        set_paused(conn, DEFAULT_QUEUE, paused=True)
+        assert executor.take(*ids) == {}
+        assert [get_job(conn, OPERATOR, each).status for each in ids] == ["pending", "pending"]
+    assert (executor.started, executor.slots.busy) == ([], 0)

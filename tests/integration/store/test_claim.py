@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -215,3 +216,18 @@ def test_racing_claimers_never_hold_two_jobs_of_a_key(database_url: str, conn: C
     assert most == [1]
     assert sorted(done) == ids
     assert {job_row(conn, job_id)["status"] for job_id in ids} == {JobStatus.COMPLETED}
+
+
+@pytest.mark.parametrize("change", ["queue = 'mail'", "next_run_at = now() + interval '1 hour'", "expires_at = now()"])
+def test_a_job_with_a_key_that_is_being_changed_is_claimed_as_it_is_then(
+    conn: Connection, database_url: str, change: LiteralString
+) -> None:
+    job_id = waiting(conn, key="one")
+    with psycopg.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
+        other.execute(f"UPDATE jobs SET {change} WHERE id = %s", (job_id,))
+        claim = pool.submit(claimed_keyed, conn)
+        blocked = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+        eventually(lambda: other.execute(blocked, (conn.info.backend_pid,)).fetchone() == (True,))
+        other.commit()
+        assert claim.result(10) == []
+    assert job_row(conn, job_id)["status"] == "pending"

@@ -10,7 +10,7 @@ import pytest
 from scheduler.domain.caller import OPERATOR, Caller
 from scheduler.domain.job import NewJob
 from scheduler.domain.queue import NewWorker, RateLimit
-from scheduler.store import transitions
+from scheduler.store import backlog, transitions
 from scheduler.store.connection import Connection
 from scheduler.store.intake import create_job, create_jobs
 from scheduler.store.queues import limit_rate, limit_running, queue_states, set_paused
@@ -68,6 +68,16 @@ def test_what_was_claimed_of_a_queue_is_taken_back_and_what_runs_is_left(conn: C
     rows = [job_row(conn, each)["status"] for each in (running.job_id, picked, elsewhere)]
     assert rows == ["running", "pending", "picked"]
     assert started(conn, picked) is None  # its message is still on its way
+
+
+def test_what_was_being_claimed_while_its_queue_was_paused_does_not_start(conn: Connection) -> None:
+    job_id, elsewhere = created(conn), created(conn, NewJob(task_type="note", task_data={}, queue="mail"))
+    assert (claimed(conn), claimed(conn, queue="mail")) == ([job_id], [elsewhere])
+    set_paused(conn, "default", paused=True)  # before that claim was committed: nothing to take back was seen
+    assert started(conn, job_id) is None
+    assert backlog.due_later(conn, [job_id, elsewhere]).keys() == {elsewhere}
+    assert transitions.give_back_paused(conn, [job_id, elsewhere]) == 1
+    assert [job_row(conn, each)["status"] for each in (job_id, elsewhere)] == ["pending", "picked"]
 
 
 def test_a_queue_with_places_for_few_gives_as_many_with_a_key_or_without(conn: Connection) -> None:

@@ -58,26 +58,29 @@ class Starter:
 
     def _start(self, message: Message, ids: tuple[int, ...]) -> dict[int, float]:
         asked = time.monotonic()
+        queue = message.queue
         attempts: list[Attempt] = []
         later: dict[int, float] = {}
         try:
             with self._database.connection() as conn:
-                attempts = transitions.start(conn, ids=ids, worker=self._worker.name, lease_seconds=self._lease_seconds)
+                attempts = transitions.start(
+                    conn, queue=queue, ids=ids, worker=self._worker.name, lease_seconds=self._lease_seconds
+                )
                 if attempts:
                     self._admitted = self._admit(attempts, asked)
                 if len(attempts) < len(ids):
-                    later = backlog.due_later(conn, ids)
+                    later = backlog.due_later(conn, queue, ids)
                     if len(attempts) + len(later) < len(ids):
-                        transitions.give_back_paused(conn, ids)
+                        transitions.give_back_paused(conn, queue, ids)
         except StoreUnavailable:
-            self.give_back(Message(message.queue, ids))  # one that did start is stale to whoever takes it
+            self.give_back(Message(queue, ids))  # one that did start is stale to whoever takes it
             raise
         finally:
             self._slots.release(len(ids) - len(attempts))
         for attempt in attempts:  # they run by now
             LATENESS.observe(max(0.0, attempt.lateness_seconds))
         if stale := len(ids) - len(attempts) - len(later):
-            log.debug("stale ids dropped", count=stale, queue=message.queue)
+            log.debug("stale ids dropped", count=stale, queue=queue)
         return later
 
     def give_back(self, message: Message) -> None:

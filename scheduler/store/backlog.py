@@ -119,15 +119,15 @@ def upcoming_keyed(conn: Connection) -> list[UpcomingKeyed]:
 _DUE_LATER: Final = """
     SELECT id, extract(epoch FROM next_run_at - clock_timestamp())::float8 FROM jobs
     WHERE id = ANY (%(ids)s) AND status = 'picked' AND (expires_at IS NULL OR expires_at > now())
-      AND queue <> ALL (ARRAY(SELECT name FROM queue_controls WHERE paused))"""
+      AND queue = %(queue)s AND NOT EXISTS (SELECT FROM queue_controls WHERE name = %(queue)s AND paused)"""
 
 
-def due_later(conn: Connection, ids: Sequence[int]) -> dict[int, float]:
-    """Those of these jobs that a start left picked, each with the seconds until it is due.
+def due_later(conn: Connection, queue: str, ids: Sequence[int]) -> dict[int, float]:
+    """Those of these jobs of a queue that a start left picked, each with the seconds until it is due.
 
     That is below zero for one that has become due since: it is not stale, and its start is to be asked for again.
     """
-    return dict(fetch_all(conn, _DUE_LATER, {"ids": list(ids)}))
+    return dict(fetch_all(conn, _DUE_LATER, {"queue": queue, "ids": list(ids)}))
 
 
 def start_parameters(starts: Sequence[Start]) -> dict[str, list[Any]]:

@@ -25,7 +25,9 @@ class Start(Act):
     worker: str
 
     def run(self, conn: Connection) -> Told:
-        attempts = transitions.start(conn, ids=self.ids, worker=self.worker, lease_seconds=LEASE_SECONDS)
+        attempts = transitions.start(
+            conn, queue="default", ids=self.ids, worker=self.worker, lease_seconds=LEASE_SECONDS
+        )
         assert len({attempt.key for attempt in attempts}) == len(attempts)
         return {attempt.key.job_id: attempt.key for attempt in attempts}
 

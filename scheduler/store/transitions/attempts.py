@@ -18,7 +18,7 @@ _START: Final = """
                            THEN now() + make_interval(secs => %(lease)s) ELSE lease_until END
     WHERE id = ANY (%(ids)s::bigint[]) AND status = 'picked' AND next_run_at <= now()
       AND (expires_at IS NULL OR expires_at > now())
-      AND queue <> ALL (ARRAY(SELECT name FROM queue_controls WHERE paused))
+      AND queue = %(queue)s AND NOT EXISTS (SELECT FROM queue_controls WHERE name = %(queue)s AND paused)
     RETURNING id, run, attempt, max_attempts, task_type, task_data::text, timeout_seconds,
               retry_backoff::text, retry_delay_seconds, retry_max_delay_seconds, retry_jitter,
               extract(epoch FROM now() - next_run_at)::float8, extract(epoch FROM lease_until - now())::float8,
@@ -27,14 +27,14 @@ _START: Final = """
               traceparent"""
 
 
-def start(conn: Connection, *, ids: Sequence[int], worker: str, lease_seconds: float) -> list[Attempt]:
-    """Begin an attempt at each of these picked jobs. One that is missing in the answer is not due yet
-    (`backlog.due_later`), or was cancelled, rescued, has expired, or was started by someone else; or its queue is
-    paused, which a claim that was under way at that moment did not know (`give_back_paused`).
+def start(conn: Connection, *, queue: str, ids: Sequence[int], worker: str, lease_seconds: float) -> list[Attempt]:
+    """Begin an attempt at each of these picked jobs of a queue. One that is missing in the answer is not due yet
+    (`backlog.due_later`), or was cancelled, rescued, moved to another queue, has expired, or was started by someone
+    else; or the queue is paused, which a claim that was under way at that moment did not know (`give_back_paused`).
 
     A lease with half its time left is kept as it is: then the update touches no index (a HOT update).
     """
-    parameters = {"ids": to_array(ids), "worker": worker, "lease": lease_seconds}
+    parameters = {"queue": queue, "ids": to_array(ids), "worker": worker, "lease": lease_seconds}
     return [_attempt(row) for row in fetch_all(conn, _START, parameters, prepare=True)]
 
 

@@ -20,13 +20,13 @@ def give_back(conn: Connection, ids: Sequence[int]) -> int:
 _GIVE_BACK_PAUSED: Final = """
     UPDATE jobs SET status = 'pending', picked_at = NULL, lease_until = NULL, updated_at = now()
     WHERE id = ANY (%(ids)s) AND status = 'picked'
-      AND queue = ANY (ARRAY(SELECT name FROM queue_controls WHERE paused))
+      AND queue = %(queue)s AND EXISTS (SELECT FROM queue_controls WHERE name = %(queue)s AND paused)
     RETURNING id"""
 
 
-def give_back_paused(conn: Connection, ids: Sequence[int]) -> int:
-    """The same for those whose queue is paused, which no executor would start."""
-    return len(fetch_all(conn, _GIVE_BACK_PAUSED, {"ids": list(ids)})) if ids else 0
+def give_back_paused(conn: Connection, queue: str, ids: Sequence[int]) -> int:
+    """The same for those of a queue if it is paused: no executor would start them."""
+    return len(fetch_all(conn, _GIVE_BACK_PAUSED, {"queue": queue, "ids": list(ids)})) if ids else 0
 
 
 _TAKE_BACK: Final = """

@@ -138,7 +138,7 @@ def test_a_job_that_becomes_due_just_after_its_start_was_refused_is_not_forgotte
     (expired,) = claimed_ahead(db, 1, seconds=0)
     with db.connection() as conn:
         conn.execute("UPDATE jobs SET expires_at = now() WHERE id = %s", (expired,))
-        later = backlog.due_later(conn, [due, expired])
+        later = backlog.due_later(conn, DEFAULT_QUEUE, [due, expired])
     assert later.keys() == {due}
     assert later[due] <= 0
 
@@ -156,4 +156,16 @@ def test_what_was_claimed_of_a_queue_that_is_paused_by_now_goes_back(executor: E
         set_paused(conn, DEFAULT_QUEUE, paused=True)
         assert executor.take(*ids) == {}
         assert [get_job(conn, OPERATOR, each).status for each in ids] == ["pending", "pending"]
+    assert (executor.started, executor.slots.busy) == ([], 0)
+
+
+def test_a_job_that_moved_to_another_queue_is_not_started_from_its_old_message(
+    executor: Executor, db: Database
+) -> None:
+    """This executor may not serve that one."""
+    ids = [*claimed_ahead(db, 1, seconds=0), *claimed_ahead(db, 1, seconds=60)]
+    with db.connection() as conn:
+        conn.execute("UPDATE jobs SET queue = 'elsewhere' WHERE id = ANY (%s)", (ids,))
+        assert executor.take(*ids) == {}
+        assert [get_job(conn, OPERATOR, each).status for each in ids] == ["picked", "picked"]
     assert (executor.started, executor.slots.busy) == ([], 0)

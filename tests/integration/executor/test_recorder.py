@@ -22,7 +22,9 @@ def outcomes(db: Database) -> list[Completed]:
     with db.connection() as conn:
         create_jobs(conn, OPERATOR, [NewJob(task_type="noop", task_data={})] * (ENOUGH + 3))
         claimed = transitions.claim(conn, queue=DEFAULT_QUEUE, limit=1_000, lease_seconds=60, ageing_seconds=60)
-        attempts = transitions.start(conn, ids=[job.id for job in claimed], worker="test", lease_seconds=60)
+        attempts = transitions.start(
+            conn, queue="default", ids=[job.id for job in claimed], worker="test", lease_seconds=60
+        )
     return [Completed(key=each.key, duration_seconds=0.0, finished=0.0, result=None) for each in attempts]
 
 

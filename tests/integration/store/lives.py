@@ -93,7 +93,7 @@ def claimed_keyed(conn: Connection, *, queue: str = "default", limit: int = 10) 
 
 
 def started(conn: Connection, job_id: int) -> AttemptKey | None:
-    attempts = transitions.start(conn, ids=[job_id], worker=WORKER, lease_seconds=LEASE)
+    attempts = transitions.start(conn, queue="default", ids=[job_id], worker=WORKER, lease_seconds=LEASE)
     return attempts[0].key if attempts else None
 
 

@@ -197,7 +197,7 @@ def test_racing_claimers_never_hold_two_jobs_of_a_key(database_url: str, conn: C
         with guard:
             holds.update(keys[job_id] for job_id in taken)
             most[0] = max(most[0], *holds.values(), 0)
-        attempts = transitions.start(mine, ids=taken, worker=WORKER, lease_seconds=LEASE)
+        attempts = transitions.start(mine, queue=queue, ids=taken, worker=WORKER, lease_seconds=LEASE)
         assert len(attempts) == len(taken)
         with guard:
             holds.subtract(keys[job_id] for job_id in taken)

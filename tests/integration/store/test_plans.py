@@ -179,8 +179,8 @@ def test_what_waits_of_one_account_is_counted_from_its_own_jobs(database_url: st
 def test_a_start_reads_the_jobs_that_it_names(crowd: Connection, crowd_url: str, mode: LiteralString) -> None:
     with psycopg.connect(crowd_url, autocommit=True) as other:
         ids = claimed(other, limit=HELD)
-    call = lambda: transitions.start(crowd, ids=ids, worker=WORKER, lease_seconds=LEASE)  # noqa: E731
-    plan = plan_of(crowd, call, [WORKER, LEASE, ids], mode)
+    call = lambda: transitions.start(crowd, queue="default", ids=ids, worker=WORKER, lease_seconds=LEASE)  # noqa: E731
+    plan = plan_of(crowd, call, [WORKER, LEASE, ids, "default"], mode)
     transitions.give_back(crowd, ids)
     assert set(plan.scans) == {"jobs_pkey"}
     assert plan.rows_read == HELD
@@ -207,7 +207,7 @@ def test_endings_in_a_small_table_are_not_sought_among_all_its_jobs(
             conn.execute("INSERT INTO jobs (task_type, task_data) SELECT 'note', '{}' FROM generate_series(1, 5000)")
             conn.execute(known)
             ids = claimed(conn, limit=HELD)
-            transitions.start(conn, ids=ids, worker=WORKER, lease_seconds=LEASE)
+            transitions.start(conn, queue="default", ids=ids, worker=WORKER, lease_seconds=LEASE)
         outcomes = [completed(key) for key in keys_of(ids)]
         arguments: list[object] = [ids, [1] * HELD, [100] * HELD, [100] * HELD, ["[]"] * HELD, ["1"] * HELD]
         with psycopg.connect(url, autocommit=True) as conn:
@@ -282,7 +282,7 @@ def engines_statements(conn: Connection, ids: list[int]) -> dict[str, Callable[[
         "claim_keyed": lambda: claimed_keyed(conn),
         "upcoming": lambda: backlog.upcoming(conn),
         "upcoming_from": lambda: backlog.upcoming_from(conn, {"default": FROM_THE_FIRST}),
-        "start": lambda: transitions.start(conn, ids=ids, worker=WORKER, lease_seconds=LEASE),
+        "start": lambda: transitions.start(conn, queue="default", ids=ids, worker=WORKER, lease_seconds=LEASE),
         "complete": lambda: transitions.complete(conn, [completed(key) for key in keys[:10]]),
         "retry_later": lambda: transitions.retry_later(conn, [failed(key, retry_in=1) for key in keys[10:20]]),
         "fail": lambda: transitions.fail(conn, [failed(key) for key in keys[20:30]]),

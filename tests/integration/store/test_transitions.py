@@ -102,7 +102,7 @@ def test_a_message_delivered_twice_starts_once(conn: Connection) -> None:
 
 def test_a_message_that_names_a_job_twice_starts_it_once(conn: Connection) -> None:
     job_id = led_to(conn, JobStatus.PICKED)
-    attempts = transitions.start(conn, ids=[job_id, job_id, 2**62], worker=WORKER, lease_seconds=LEASE)
+    attempts = transitions.start(conn, queue="default", ids=[job_id, job_id, 2**62], worker=WORKER, lease_seconds=LEASE)
     assert [attempt.key for attempt in attempts] == [AttemptKey(job_id, 1)]
 
 
@@ -115,7 +115,7 @@ def test_an_outcome_named_twice_is_recorded_once(conn: Connection) -> None:
 def test_nothing_asked_changes_nothing(conn: Connection) -> None:
     assert transitions.complete(conn, []) == transitions.fail(conn, []) == transitions.retry_later(conn, []) == set()
     assert transitions.give_back(conn, []) == 0
-    assert transitions.start(conn, ids=[], worker=WORKER, lease_seconds=LEASE) == []
+    assert transitions.start(conn, queue="default", ids=[], worker=WORKER, lease_seconds=LEASE) == []
     assert not leases.extend(conn, [], lease_seconds=LEASE).gone
     leases.release(conn, [])
     leases.report_progress(conn, {})
@@ -135,7 +135,7 @@ def test_each_start_counts_an_attempt_and_a_run(conn: Connection) -> None:
 def test_what_a_start_tells_its_executor(conn: Connection) -> None:
     created(conn, replace(JOB, max_attempts=7, timeout_seconds=1.5))
     conn.execute("UPDATE jobs SET next_run_at = now() - interval '100 s'")
-    (attempt,) = transitions.start(conn, ids=claimed(conn), worker=WORKER, lease_seconds=LEASE)
+    (attempt,) = transitions.start(conn, queue="default", ids=claimed(conn), worker=WORKER, lease_seconds=LEASE)
     assert (attempt.attempt, attempt.max_attempts, attempt.timeout_seconds) == (1, 7, 1.5)
     assert (attempt.task_type, attempt.task_data, attempt.retry) == (JOB.task_type, JOB.task_data, JOB.retry)
     assert attempt.lateness_seconds >= 100
@@ -147,7 +147,7 @@ def test_a_start_tells_how_long_its_lease_still_lasts(conn: Connection, left: fl
     """Not less: the executor would give up work that is its own. Not more: it would go on with what is not."""
     job_id = led_to(conn, JobStatus.PICKED)
     conn.execute("UPDATE jobs SET lease_until = now() + make_interval(secs => %s)", (LEASE * left,))
-    (attempt,) = transitions.start(conn, ids=[job_id], worker=WORKER, lease_seconds=LEASE)
+    (attempt,) = transitions.start(conn, queue="default", ids=[job_id], worker=WORKER, lease_seconds=LEASE)
     assert LEASE * lasts - 1 <= attempt.lease_seconds <= LEASE * lasts
 
 

@@ -1,6 +1,7 @@
 """What went wrong with an attempt, as its record tells it."""
 
 import traceback
+from contextlib import suppress
 from typing import Final
 
 from scheduler.domain.errors import TaskError
@@ -35,11 +36,9 @@ def describe(error: BaseException) -> JsonObject:
 
 
 def _message(error: BaseException) -> str:
-    """What it says of itself; an error that cannot even do that still has a name."""
+    """What it says of itself; one of a handler's own class may be unable to, and still has a name."""
+    said = ""
     for say in (str, repr):
-        try:
-            if text := say(error):
-                return cut(storable(text), _MAX_MESSAGE_BYTES)
-        except Exception:  # noqa: BLE001, S112 - whatever a handler's own class raises there
-            continue
-    return type(error).__name__
+        with suppress(Exception):
+            said = said or say(error)
+    return cut(storable(said or type(error).__name__), _MAX_MESSAGE_BYTES)

@@ -231,10 +231,11 @@ def _child(pipe: Connection, deadline: "c_double", call: Call) -> None:
 
 def _reported(error: BaseException) -> tuple[object, ...]:
     """An error as words: an exception of the user's own may not survive the pipe."""
+    described = describe(error)
     match error:
         case RetryLater():
-            return "retry_later", error.seconds, str(error)
+            return "retry_later", error.seconds, described["message"]
         case PermanentError():
-            return "permanent", error.type, str(error)
+            return "permanent", described["type"], described["message"]
         case _:
-            return "failed", describe(error)
+            return "failed", described

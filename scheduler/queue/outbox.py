@@ -24,7 +24,7 @@ class Outbox:
     """The picker's side of the queues: how much they have room for, and the push."""
 
     def __init__(self, url: str, *, timeout: float = 2.0) -> None:
-        """`timeout` is short: while Redis hangs, schedules wait for the picker, and may be too late by five seconds."""
+        """`timeout` is short: schedules wait while a picker waits for Redis, and may be late by five seconds."""
         self._redis = connect(url, timeout=timeout)
         self._capacity = Capacity(0, 0)
         self._capacity_until = 0.0

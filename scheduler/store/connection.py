@@ -45,7 +45,6 @@ _LOOK_SECONDS: Final = 0.5
 
 _REFUSAL: Final = re.compile(r"FATAL:\s+([^\n]+)")
 _AWAY: Final = "PostgreSQL does not answer: check that it runs and that DATABASE_URL is right."
-
 _READ_ONLY: Final = (
     "PostgreSQL takes no writes: it is a standby, or its disk is full. Point DATABASE_URL at the primary."
 )

@@ -6,10 +6,11 @@ from typing import Final
 
 from scheduler.store.connection import Connection, fetch_all
 
-_GIVE_BACK: Final = """
+_GO_BACK: Final = """
     UPDATE jobs SET status = 'pending', picked_at = NULL, lease_until = NULL, updated_at = now()
-    WHERE id = ANY (%(ids)s) AND status = 'picked'
-    RETURNING id"""
+    WHERE status = 'picked'"""
+
+_GIVE_BACK: Final = f"{_GO_BACK} AND id = ANY (%(ids)s) RETURNING id"
 
 
 def give_back(conn: Connection, ids: Sequence[int]) -> int:
@@ -17,10 +18,8 @@ def give_back(conn: Connection, ids: Sequence[int]) -> int:
     return len(fetch_all(conn, _GIVE_BACK, {"ids": list(ids)})) if ids else 0
 
 
-_GIVE_BACK_PAUSED: Final = """
-    UPDATE jobs SET status = 'pending', picked_at = NULL, lease_until = NULL, updated_at = now()
-    WHERE id = ANY (%(ids)s) AND status = 'picked'
-      AND queue = %(queue)s AND EXISTS (SELECT FROM queue_controls WHERE name = %(queue)s AND paused)
+_GIVE_BACK_PAUSED: Final = f"""{_GO_BACK} AND id = ANY (%(ids)s) AND queue = %(queue)s
+      AND EXISTS (SELECT FROM queue_controls WHERE name = %(queue)s AND paused)
     RETURNING id"""
 
 
@@ -29,10 +28,7 @@ def give_back_paused(conn: Connection, queue: str, ids: Sequence[int]) -> int:
     return len(fetch_all(conn, _GIVE_BACK_PAUSED, {"queue": queue, "ids": list(ids)})) if ids else 0
 
 
-_TAKE_BACK: Final = """
-    UPDATE jobs SET status = 'pending', picked_at = NULL, lease_until = NULL, updated_at = now()
-    WHERE lease_until IS NOT NULL AND queue = %(queue)s AND status = 'picked'
-    RETURNING id"""
+_TAKE_BACK: Final = f"{_GO_BACK} AND lease_until IS NOT NULL AND queue = %(queue)s RETURNING id"
 
 
 def take_back(conn: Connection, queue: str) -> int:

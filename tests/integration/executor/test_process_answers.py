@@ -109,6 +109,16 @@ def gives_up(_data: Nothing, _context: TaskContext) -> None:
     raise PermanentError("no use", type="useless")
 
 
+class Mute(PermanentError):
+    def __str__(self) -> str:
+        raise AttributeError("detail")
+
+
+@task("gives_up_without_a_word", kind="process")
+def gives_up_without_a_word(_data: Nothing, _context: TaskContext) -> None:
+    raise Mute("", type="useless")
+
+
 @task("waits", kind="process")
 def waits(_data: Nothing, _context: TaskContext) -> None:
     raise RetryLater(7, "soon")
@@ -138,6 +148,7 @@ def test_a_result_comes_as_the_json_that_is_kept(record: Record) -> None:
         (crashes, ProcessDied, "process_died"),
         (exits, Described, "SystemExit"),
         (gives_up, PermanentError, "useless"),
+        (gives_up_without_a_word, PermanentError, "useless"),
         (waits, RetryLater, "retry_later"),
         (recurses, Described, "RecursionError"),
     ],
